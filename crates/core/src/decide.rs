@@ -1,0 +1,196 @@
+//! The decision: every gate in order, as one pure function.
+
+use crate::behaviour::Suspicion;
+use crate::denial::Denial;
+use crate::effect::Effect;
+use crate::facts::{Action, Facts};
+use crate::gates;
+
+/// A tier of the Guardian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guard {
+    /// Rules, for every effect.
+    Fast,
+    /// Limits, circuits and behaviour.
+    Spot,
+    /// A human's word on exactly this action.
+    Deep,
+}
+
+impl Guard {
+    /// The word used on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Spot => "spot",
+            Self::Deep => "deep",
+        }
+    }
+}
+
+/// What one gate says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing against it.
+    Pass,
+    /// A human's approval covers what the gate would otherwise hold back.
+    Approved,
+    /// Treat the action as one tier worse from here on.
+    Raise(Suspicion),
+    /// A human must approve, unless a later gate refuses.
+    Hold(Hold),
+    /// No.
+    Refuse(Denial),
+}
+
+/// Why a human must approve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// The session is read-only and the action writes.
+    ReadOnly,
+    /// The action destroys something.
+    Destructive,
+    /// An operator wants every call of this tool approved.
+    Tool,
+}
+
+impl Hold {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "session_read_only",
+            Self::Destructive => "destructive_needs_approval",
+            Self::Tool => "tool_needs_approval",
+        }
+    }
+
+    /// What to tell the agent.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "session is read_only: a human must approve this action",
+            Self::Destructive => "requires approval: a human must approve this destructive action",
+            Self::Tool => "requires approval: an operator wants every call of this tool approved",
+        }
+    }
+
+    /// Every code there is.
+    pub const CODES: &'static [&'static str] =
+        &["session_read_only", "destructive_needs_approval", "tool_needs_approval"];
+}
+
+/// The answer to an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Allow,
+    /// No.
+    Deny(Denial),
+    /// Not before a human has approved.
+    Elevate(Hold),
+}
+
+impl Verdict {
+    /// The word used in entries.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny(_) => "deny",
+            Self::Elevate(_) => "elevate",
+        }
+    }
+
+    /// The stable code of a refusal.
+    #[must_use]
+    pub const fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Allow => None,
+            Self::Deny(denial) => Some(denial.code()),
+            Self::Elevate(hold) => Some(hold.code()),
+        }
+    }
+}
+
+/// A decision and how it came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// The answer.
+    pub verdict: Verdict,
+    /// The gate that decided; `None` where every gate let the action pass.
+    pub gate: Option<&'static str>,
+    /// The highest tier that was asked.
+    pub guard: Guard,
+    /// The effect the action was judged by in the end.
+    pub effect: Effect,
+    /// Why the effect is one tier above the action's own.
+    pub raised: Option<Suspicion>,
+    /// Whether a human's approval was what let the action pass.
+    pub used_approval: bool,
+}
+
+/// One pure check. Reads the action as judged so far.
+pub type Gate = fn(&Action<'_>, &Facts<'_>) -> Step;
+
+/// Every gate, in the order an action meets them, with the tier it belongs to.
+///
+/// The first refusal wins. A hold is remembered, so that no human is asked
+/// about an action that a later gate refuses anyway.
+pub const GATES: &[(&str, Guard, Gate)] = &[
+    ("kill", Guard::Fast, gates::kill::gate),
+    ("identity", Guard::Fast, gates::identity::gate),
+    ("session", Guard::Fast, gates::session::gate),
+    ("delegation", Guard::Fast, gates::delegation::gate),
+    ("invariants", Guard::Fast, gates::invariants::gate),
+    ("capability", Guard::Fast, gates::capability::gate),
+    ("limits", Guard::Spot, gates::limits::gate),
+    ("breaker", Guard::Spot, gates::breaker::gate),
+    ("behaviour", Guard::Spot, gates::behaviour::gate),
+    ("approval", Guard::Deep, gates::approval::gate),
+];
+
+/// Decides `action` from `facts`.
+#[must_use]
+pub fn decide(action: Action<'_>, facts: &Facts<'_>) -> Decision {
+    let mut action = action;
+    let mut decision = Decision {
+        verdict: Verdict::Allow,
+        gate: None,
+        guard: Guard::Fast,
+        effect: action.class.effect,
+        raised: None,
+        used_approval: false,
+    };
+    for (name, guard, gate) in GATES {
+        match gate(&action, facts) {
+            Step::Pass => {}
+            Step::Approved => decision.used_approval = true,
+            Step::Raise(suspicion) => {
+                action.class.effect = action.class.effect.raised();
+                decision.raised = Some(suspicion);
+            }
+            Step::Hold(hold) => {
+                if decision.verdict == Verdict::Allow {
+                    decision.verdict = Verdict::Elevate(hold);
+                    decision.gate = Some(name);
+                }
+            }
+            Step::Refuse(denial) => {
+                decision.verdict = Verdict::Deny(denial);
+                decision.gate = Some(name);
+                decision.guard = *guard;
+                decision.effect = action.class.effect;
+                return decision;
+            }
+        }
+    }
+    decision.effect = action.class.effect;
+    decision.guard = match action.class.effect {
+        Effect::Read => Guard::Fast,
+        Effect::Mutating => Guard::Spot,
+        Effect::Destructive | Effect::Admin => Guard::Deep,
+    };
+    decision
+}

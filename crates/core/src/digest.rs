@@ -1,0 +1,115 @@
+//! SHA-256, as bytes and as lower-case hexadecimal.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 digest (FIPS 180-4). Prints as 64 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+/// The text is not 64 lower-case hex digits.
+#[derive(Debug, thiserror::Error)]
+#[error("expected 64 lower-case hex digits")]
+pub struct InvalidDigest;
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+impl Digest {
+    /// Thirty-two zero bytes: where every chain begins.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of `first` followed by `second`, without joining them.
+    #[must_use]
+    pub fn of_two(first: &[u8], second: &[u8]) -> Self {
+        Self(Sha256::new().chain_update(first).chain_update(second).finalize().into())
+    }
+
+    /// A digest that was computed elsewhere.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The raw bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The 64 hex digits, without allocating.
+    #[must_use]
+    pub fn hex(&self) -> [u8; 64] {
+        let mut out = [0; 64];
+        for (pair, byte) in out.chunks_exact_mut(2).zip(self.0) {
+            for (digit, nibble) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+                *digit = HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+            }
+        }
+        out
+    }
+
+    /// Reads 64 lower-case hex digits.
+    pub fn parse(text: &str) -> Result<Self, InvalidDigest> {
+        if text.len() != 64 {
+            return Err(InvalidDigest);
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            for digit in pair {
+                let nibble = HEX.iter().position(|h| h == digit).ok_or(InvalidDigest)?;
+                *byte = (*byte << 4) | u8::try_from(nibble).map_err(|_| InvalidDigest)?;
+            }
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(std::str::from_utf8(&self.hex()).unwrap_or_default())
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(&self.hex()).unwrap_or_default())
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_sha_256() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Digest::of(b"").to_string(), empty);
+        assert_eq!(Digest::of_two(b"a", b"b"), Digest::of(b"ab"));
+        assert_eq!(Digest::parse(empty).unwrap(), Digest::of(b""));
+    }
+
+    #[test]
+    fn upper_case_and_short_text_are_refused() {
+        assert!(Digest::parse(&"A".repeat(64)).is_err());
+        assert!(Digest::parse("00").is_err());
+    }
+}

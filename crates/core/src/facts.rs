@@ -1,0 +1,75 @@
+//! Everything a decision needs to know, gathered before deciding.
+
+use std::time::Duration;
+
+use crate::agent::{Agent, Stop};
+use crate::approval::Approval;
+use crate::capability::Pattern;
+use crate::chain::Tally;
+use crate::classify::Classification;
+use crate::delegation::Link;
+use crate::id::AgentId;
+use crate::session::Session;
+use crate::time::Timestamp;
+
+/// What an agent wants to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Action<'a> {
+    /// The tool.
+    pub tool: &'a str,
+    /// Its effect, and what decided it.
+    pub class: Classification,
+}
+
+/// What is known when a decision is made. Borrowed: gathering copies nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The current time.
+    pub now: Timestamp,
+    /// The stop in force that names this tool or organisation.
+    pub stop: Option<&'a Stop>,
+    /// The agent the caller speaks of.
+    pub agent: &'a Agent,
+    /// The agent the caller proved to be, where it proved one.
+    pub proven: Option<&'a AgentId>,
+    /// What the token that was presented may be used for.
+    pub token_scopes: Option<&'a [Pattern]>,
+    /// The session.
+    pub session: SessionFacts<'a>,
+    /// The delegation the session rests on, from its root to the link in use.
+    pub delegation: &'a [Link<'a>],
+    /// The capabilities of the agent at the delegation's root.
+    pub root_capabilities: &'a [Pattern],
+    /// Whether an operator wants a human's approval for this tool, always.
+    pub tool_needs_approval: bool,
+    /// How long the agent's rate makes this call wait.
+    pub agent_wait: Option<Duration>,
+    /// How long the tool's rate makes this call wait.
+    pub tool_wait: Option<Duration>,
+    /// How long an open circuit makes this call wait.
+    pub circuit_wait: Option<Duration>,
+    /// What the session has done so far.
+    pub tally: Tally,
+    /// The last request for approval of exactly this action, its seal checked.
+    pub approval: Option<&'a Approval>,
+}
+
+/// What is known of the session a call names.
+#[derive(Debug, Clone, Copy)]
+pub enum SessionFacts<'a> {
+    /// The call names none.
+    None,
+    /// The call names an id that the client made up: counted, not enforced.
+    Tracked,
+    /// The call names an id that only the server issues, and it never did.
+    Unknown,
+    /// The session's integrity tag does not hold.
+    Altered,
+    /// A session of ours.
+    Ours {
+        /// The session, its tag checked.
+        session: &'a Session,
+        /// Whether everything it rests on (its token) still lives.
+        parent_lives: bool,
+    },
+}

@@ -1,0 +1,13 @@
+//! The gates: each one rule, pure, in its own file. Their order is
+//! [`crate::decide::GATES`].
+
+pub(crate) mod approval;
+pub(crate) mod behaviour;
+pub(crate) mod breaker;
+pub(crate) mod capability;
+pub(crate) mod delegation;
+pub(crate) mod identity;
+pub(crate) mod invariants;
+pub(crate) mod kill;
+pub(crate) mod limits;
+pub(crate) mod session;

@@ -1,0 +1,12 @@
+//! Identity: whoever proved to be one agent cannot speak for another.
+
+use crate::decide::Step;
+use crate::denial::Denial;
+use crate::facts::{Action, Facts};
+
+pub(crate) fn gate(_: &Action<'_>, facts: &Facts<'_>) -> Step {
+    match facts.proven {
+        Some(proven) if *proven != facts.agent.id => Step::Refuse(Denial::IdentityMismatch),
+        _ => Step::Pass,
+    }
+}

@@ -1,0 +1,13 @@
+//! Limits: how often an agent may ask, and how often a tool may be asked for.
+
+use crate::decide::Step;
+use crate::denial::Denial;
+use crate::facts::{Action, Facts};
+
+pub(crate) fn gate(_: &Action<'_>, facts: &Facts<'_>) -> Step {
+    match (facts.agent_wait, facts.tool_wait) {
+        (Some(wait), _) => Step::Refuse(Denial::AgentRate(wait)),
+        (None, Some(wait)) => Step::Refuse(Denial::ToolRate(wait)),
+        (None, None) => Step::Pass,
+    }
+}

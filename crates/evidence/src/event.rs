@@ -1,0 +1,222 @@
+//! What can happen, as entries spell it.
+//!
+//! Field order is the order of RFC 8785: members sorted by name. A type whose
+//! fields are declared in that order, hold only strings, booleans, integers
+//! below 2^53 and such types, and are printed by `serde_json` without spaces,
+//! is canonical as it stands; a test checks every type against a general
+//! canonicaliser. Never arguments, summaries or secrets: only digests.
+
+use std::borrow::Cow;
+
+use countersign_core::chain::Count;
+use countersign_core::digest::Digest;
+use countersign_core::effect::Effect;
+use serde::{Deserialize, Serialize};
+
+/// Something that is recorded.
+pub trait Event: Serialize {
+    /// The word that names the kind of event in an entry.
+    const KIND: &'static str;
+
+    /// What the event adds to its chain's tally.
+    fn count(&self) -> Option<Count> {
+        None
+    }
+}
+
+/// A decision about an action.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Decision<'a> {
+    /// What the agent wanted to do.
+    #[serde(borrow)]
+    pub action: Action<'a>,
+    /// The agent.
+    pub agent: &'a str,
+    /// The agent document's revision that was read.
+    pub agent_revision: u64,
+    /// The approval that was used or asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<&'a str>,
+    /// The key that asked.
+    pub by: &'a str,
+    /// The stable code of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'a str>,
+    /// The effect, and what decided it.
+    #[serde(borrow)]
+    pub effect: Judgement<'a>,
+    /// The revocation epoch the facts were read in.
+    pub epoch: u64,
+    /// The gate that decided, where one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<&'a str>,
+    /// The highest guard that was asked.
+    pub guard: &'a str,
+    /// The decision's id, as answered.
+    pub id: &'a str,
+    /// The session, as the caller named it.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub session: Option<Cow<'a, str>>,
+    /// `allow`, `deny` or `elevate`.
+    pub verdict: &'a str,
+}
+
+/// An action, without its arguments.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Action<'a> {
+    /// The digest of the arguments.
+    pub arguments: Digest,
+    /// The surface it came through.
+    pub source: &'a str,
+    /// The tool.
+    #[serde(borrow)]
+    pub tool: Cow<'a, str>,
+}
+
+/// An effect, and what decided it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Judgement<'a> {
+    /// `keyword`, `override`, `hint` or `unknown`.
+    pub by: &'a str,
+    /// The effect in the end.
+    #[serde(rename = "final")]
+    pub judged: Effect,
+    /// Why it is one tier above the action's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raised: Option<&'a str>,
+    /// The word that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub word: Option<&'a str>,
+}
+
+impl Event for Decision<'_> {
+    const KIND: &'static str = "decision";
+
+    fn count(&self) -> Option<Count> {
+        Some(match self.verdict {
+            "allow" => Count::Allowed(self.effect.judged),
+            "deny" => Count::Denied,
+            _ => Count::Waiting,
+        })
+    }
+}
+
+/// What came of an action, as its agent reports it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Outcome<'a> {
+    /// The agent.
+    pub agent: &'a str,
+    /// The key that reported.
+    pub by: &'a str,
+    /// How long it took, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// The name of the error, where it failed.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub error_type: Option<Cow<'a, str>>,
+    /// The kind of event, as the reporter names it.
+    #[serde(borrow)]
+    pub event_type: Cow<'a, str>,
+    /// The session, as the reporter names it.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub session: Option<Cow<'a, str>>,
+    /// Whether it succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub success: Option<bool>,
+    /// The tool.
+    #[serde(borrow)]
+    pub tool: Cow<'a, str>,
+}
+
+impl Event for Outcome<'_> {
+    const KIND: &'static str = "outcome";
+}
+
+/// A human's answer to a request for approval.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Approval<'a> {
+    /// The agent that wants to act.
+    pub agent: &'a str,
+    /// The digest of the arguments that were approved or denied.
+    pub arguments: Digest,
+    /// The key the human spoke with.
+    pub by: &'a str,
+    /// The effect the human was shown.
+    pub effect: Effect,
+    /// The approval.
+    pub id: &'a str,
+    /// How the human calls themselves.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// The session, as the agent named it.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub session: Option<Cow<'a, str>>,
+    /// `approved` or `denied`.
+    pub status: &'a str,
+    /// The tool.
+    #[serde(borrow)]
+    pub tool: Cow<'a, str>,
+}
+
+impl Event for Approval<'_> {
+    const KIND: &'static str = "approval";
+}
+
+/// A right that was taken away.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Revocation<'a> {
+    /// The key that ordered it.
+    pub by: &'a str,
+    /// What it was taken from.
+    pub id: &'a str,
+    /// The kind of thing: `agent`, `token`, `session`, `delegation`, `key`, `stop`.
+    pub noun: &'a str,
+    /// Why.
+    #[serde(borrow)]
+    pub reason: Cow<'a, str>,
+    /// What was done: `revoke`, `suspend`, `close`, `stop`, `delete`.
+    pub verb: &'a str,
+}
+
+impl Event for Revocation<'_> {
+    const KIND: &'static str = "revocation";
+}
+
+/// Anything else that changed what may happen.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Change<'a> {
+    /// The key that ordered it.
+    pub by: &'a str,
+    /// The digest of the document as written, where one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<Digest>,
+    /// What changed.
+    pub id: &'a str,
+    /// The kind of thing.
+    pub noun: &'a str,
+    /// What was done: `create`, `resume`, `update`, `delete`, `start`, `issue`.
+    pub verb: &'a str,
+}
+
+impl Event for Change<'_> {
+    const KIND: &'static str = "change";
+}
+
+/// A caller that could not prove who it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Rejection<'a> {
+    /// The stable code of the refusal.
+    pub code: &'a str,
+    /// The kind of credential that was shown.
+    pub credential: &'a str,
+    /// The address it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<&'a str>,
+    /// The route that was asked for, as a pattern.
+    #[serde(borrow)]
+    pub route: Cow<'a, str>,
+}
+
+impl Event for Rejection<'_> {
+    const KIND: &'static str = "rejection";
+}
