@@ -1,1 +1,48 @@
-//! Stub.
+//! The pipeline: facts, decision, record, permit.
+//!
+//! [`Engine`] gathers what a decision needs, asks the pure core, has the
+//! decision recorded and only then answers. The server and every in-process
+//! binding run this same code, so verdicts are the same. It knows no sockets,
+//! and it takes the time and luck from the [`Clock`] and [`Entropy`] it is
+//! given.
+
+mod agents;
+mod approvals;
+mod caller;
+mod changes;
+mod check;
+mod clock;
+mod collection;
+mod decisions;
+mod delegations;
+mod engine;
+mod error;
+mod keys;
+mod queue;
+mod recorder;
+mod records;
+mod registry;
+mod servers;
+mod sessions;
+mod telemetry;
+mod tokens;
+
+pub use agents::NewAgent;
+pub use caller::{ApiKey, Caller, Proof};
+pub use check::{Answer, Ask};
+pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
+pub use collection::Stored;
+pub use decisions::{Filter, Found, Page};
+pub use delegations::NewDelegation;
+pub use engine::{Durability, Engine, Health, Parts, Settings};
+pub use error::Error;
+pub use keys::{Minted, NewKey};
+pub use recorder::{Permit, Receipt, RecordError, Recorder, Recording};
+pub use records::{
+    Delivery, Destination, DestinationChange, NewDestination, NewProvider, OrgSettings, Organisation, Provider,
+    SettingsChange,
+};
+pub use servers::{NewServer, Server, Tool};
+pub use sessions::SessionView;
+pub use telemetry::Report;
+pub use tokens::{Introspection, IssuedToken};

@@ -74,6 +74,12 @@ impl Draft {
         &self.chain
     }
 
+    /// Whether the entry says that an action is allowed.
+    #[must_use]
+    pub const fn is_allow(&self) -> bool {
+        matches!(self.count, Some(Count::Allowed(_)))
+    }
+
     /// Puts the entry at the end of a chain that stands at `before`: the
     /// entry's bytes, and where the chain stands after it.
     #[must_use]

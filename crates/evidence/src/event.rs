@@ -187,9 +187,6 @@ impl Event for Revocation<'_> {
 pub struct Change<'a> {
     /// The key that ordered it.
     pub by: &'a str,
-    /// The digest of the document as written, where one was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub document: Option<Digest>,
     /// What changed.
     pub id: &'a str,
     /// The kind of thing.

@@ -1,0 +1,99 @@
+//! Approvals: what waits for a human, and the human's word.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use countersign_core::Timestamp;
+use countersign_core::approval::{Answer, Approval, Approver, Status};
+use countersign_core::id::KeyId;
+use countersign_core::role::Right;
+use countersign_core::seal::Sealed;
+use countersign_evidence::event;
+
+use crate::caller::Caller;
+use crate::changes::Changes;
+use crate::collection::Stored;
+use crate::engine::{Engine, check_name};
+use crate::error::Error;
+use crate::recorder::Recording;
+
+impl Engine {
+    fn stored_approval(&self, caller: &Caller, id: &str) -> Result<Arc<Stored<Sealed<Approval>>>, Error> {
+        caller.needs(Right::Read)?;
+        let visible = |stored: &Arc<Stored<Sealed<Approval>>>| {
+            caller.proof.as_ref().is_none_or(|proof| proof.agent == stored.value.unchecked().agent)
+        };
+        self.registry.approvals.get(&caller.org, id).filter(visible).ok_or_else(|| Error::not_found("approval", id))
+    }
+
+    /// One request for approval, as it stands now. An agent sees only its own.
+    pub fn approval(&self, caller: &Caller, id: &str) -> Result<Approval, Error> {
+        self.stored_approval(caller, id).map(|stored| as_it_stands(stored.value.unchecked(), self.now()))
+    }
+
+    /// The requests for approval, latest first; only those with `status` if given.
+    pub fn list_approvals(&self, caller: &Caller, status: Option<&str>, limit: usize) -> Result<Vec<Approval>, Error> {
+        caller.needs(Right::Read)?;
+        let now = self.now();
+        let mine = caller.proof.as_ref().map(|proof| &proof.agent);
+        let mut found: Vec<Approval> = self
+            .registry
+            .approvals
+            .list(&caller.org, |sealed| {
+                let approval = sealed.unchecked();
+                mine.is_none_or(|agent| *agent == approval.agent)
+                    && status.is_none_or(|wanted| wanted == approval.status_at(now).as_str())
+            })
+            .iter()
+            .map(|stored| as_it_stands(stored.value.unchecked(), now))
+            .collect();
+        found.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// A human's yes or no.
+    pub async fn decide_approval(
+        &self,
+        caller: &Caller,
+        id: &str,
+        answer: Answer,
+        name: &str,
+    ) -> Result<Approval, Error> {
+        caller.needs(Right::Approve)?;
+        check_name("decided_by", name)?;
+        let Some(key) = caller.key.clone() else {
+            return Err(Error::forbidden("role_insufficient", "a human approves with a key of their own"));
+        };
+        let before = self.stored_approval(caller, id)?;
+        let Some(approval) = before.value.open(&self.seal_key) else {
+            return Err(Error::Conflict("the approval's integrity tag does not hold, so it is dead".into()));
+        };
+        let by = Approver { name: name.to_owned(), key };
+        let after = approval
+            .clone()
+            .decide(answer, by, self.now())
+            .map_err(|why| Error::Conflict(format!("{why}; the agent must ask again")))?;
+        let event = event::Approval {
+            agent: after.agent.as_str(),
+            arguments: after.arguments,
+            by: after.decided_key.as_ref().map_or("", KeyId::as_str),
+            effect: after.effect,
+            id,
+            name: Cow::Borrowed(name),
+            session: after.session.as_deref().map(Cow::Borrowed),
+            status: after.status.as_str(),
+            tool: Cow::Borrowed(&after.tool),
+        };
+        let recording = Recording::new(self.draft(after.chain.clone(), &caller.org, &event)?);
+        let mut changes = Changes::default();
+        changes.replace(&before, Sealed::new(after.clone(), &self.seal_key))?;
+        self.recorder.record(changes.onto(recording, &self.registry)).await?;
+        Ok(after)
+    }
+}
+
+fn as_it_stands(approval: &Approval, now: Timestamp) -> Approval {
+    let status: Status = approval.status_at(now);
+    Approval { status, ..approval.clone() }
+}

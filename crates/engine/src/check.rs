@@ -1,0 +1,414 @@
+//! The check: may this agent do this, now?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::agent::Agent;
+use countersign_core::approval::{self, Approval};
+use countersign_core::capability::Pattern;
+use countersign_core::classify::{By, classify};
+use countersign_core::decide::{Decision, Verdict, decide};
+use countersign_core::delegation::{Delegation, Link};
+use countersign_core::digest::Digest;
+use countersign_core::effect::Effect;
+use countersign_core::facts::{Action, Facts, SessionFacts};
+use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, OrgId, SessionId};
+use countersign_core::limits::Rate;
+use countersign_core::role::Right;
+use countersign_core::seal::Sealed;
+use countersign_core::session::{Session, Token};
+use countersign_core::{Timestamp, agent};
+use countersign_evidence::event;
+
+use crate::caller::{Caller, Proof};
+use crate::changes::Changes;
+use crate::collection::Stored;
+use crate::engine::{Durability, Engine, check_name, clip};
+use crate::error::Error;
+use crate::recorder::{Permit, RecordError, Recording};
+use crate::registry::Asked;
+
+/// How often a check is decided again because rights changed under it.
+const TRIES: usize = 5;
+/// How many links are followed before a delegation chain counts as endless.
+const MAX_LINKS: usize = 16;
+
+/// What an agent wants to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The agent.
+    pub agent: &'a AgentId,
+    /// The session: one of ours, or an id the client made up.
+    pub session: Option<&'a str>,
+    /// The tool.
+    pub tool: &'a str,
+    /// The surface it came through.
+    pub source: &'a str,
+    /// How bad the caller says it is. May only raise the effect.
+    pub hint: Option<Effect>,
+    /// What the agent says it wants to do, for a human to read.
+    pub summary: &'a str,
+    /// The digest of the arguments, however the surface spells them.
+    pub arguments: Digest,
+}
+
+/// The answer to a check.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its id, as recorded.
+    pub id: CheckId,
+    /// The decision.
+    pub decision: Decision,
+    /// The approval to wait for, or that was used.
+    pub approval: Option<ApprovalId>,
+    /// Whether the record was on disk before the answer was given.
+    pub durability: Durability,
+    /// The right to act, where the decision is an allow.
+    pub permit: Option<Permit>,
+    /// How long deciding and recording took.
+    pub took: Duration,
+}
+
+/// What was looked up for one decision. Owns what [`Facts`] borrow.
+struct Gathered {
+    epoch: u64,
+    agent: Arc<Stored<Agent>>,
+    session: Option<Arc<Stored<Sealed<Session>>>>,
+    chain: ChainId,
+    links: Vec<(Option<Arc<Stored<Sealed<Delegation>>>>, bool)>,
+    root: Option<Arc<Stored<Agent>>>,
+    token: Option<Arc<Stored<Sealed<Token>>>>,
+    stop: Option<Arc<Stored<agent::Stop>>>,
+    approval: Option<Arc<Stored<Sealed<Approval>>>>,
+    parent_lives: bool,
+}
+
+impl Engine {
+    /// Decides, records, and answers.
+    pub async fn check(&self, caller: &Caller, ask: Ask<'_>) -> Result<Answer, Error> {
+        caller.needs(Right::Ask)?;
+        check_name("action_name", ask.tool)?;
+        if ask.session.is_some_and(|id| id.len() > 256) {
+            return Err(Error::Invalid("`session_id` must have at most 256 bytes".into()));
+        }
+        let began = self.clock.monotonic();
+        let waits = self.take_rates(&caller.org, ask.agent, ask.tool);
+        for _ in 0..TRIES {
+            match self.try_check(caller, ask, waits).await {
+                Ok(mut answer) => {
+                    answer.took = self.clock.monotonic().saturating_sub(began);
+                    return Ok(answer);
+                }
+                // Something this decision rests on changed on the way: decide again.
+                Err(Failed::Record(RecordError::Superseded | RecordError::Conflict { .. })) => {}
+                Err(Failed::Record(why)) => return Err(why.into()),
+                Err(Failed::Refused(why)) => return Err(why),
+            }
+        }
+        Err(RecordError::Superseded.into())
+    }
+
+    async fn try_check(&self, caller: &Caller, ask: Ask<'_>, waits: Waits) -> Result<Answer, Failed> {
+        let now = self.clock.now();
+        let gathered = self.gather(caller, ask)?;
+        let (operator, tool_needs_approval) = self.tool_rules(&caller.org, gathered.session.as_deref(), ask.tool);
+        let action = Action { tool: ask.tool, class: classify(ask.tool, operator, ask.hint) };
+        let decision = self.decide(caller, ask, &gathered, (action, tool_needs_approval, waits, now));
+
+        let id = CheckId::from_entropy(timed(now, self.bits()));
+        let mut changes = Changes::default();
+        let approval = match decision.verdict {
+            Verdict::Elevate(_) => {
+                Some(self.ask_for_approval(caller, ask, &gathered, (decision, now), &mut changes)?)
+            }
+            Verdict::Allow if decision.used_approval => self.use_approval(&gathered, decision, &mut changes)?,
+            _ => None,
+        };
+        let event = event::Decision {
+            action: event::Action { arguments: ask.arguments, source: ask.source, tool: ask.tool.into() },
+            agent: ask.agent.as_str(),
+            agent_revision: gathered.agent.revision,
+            approval: approval.as_ref().map(ApprovalId::as_str),
+            by: caller.name(),
+            code: decision.verdict.code(),
+            effect: event::Judgement {
+                by: action.class.by.as_str(),
+                judged: decision.effect,
+                raised: decision.raised.map(countersign_core::behaviour::Suspicion::as_str),
+                word: match action.class.by {
+                    By::Keyword(word) => Some(word),
+                    _ => None,
+                },
+            },
+            epoch: gathered.epoch,
+            gate: decision.gate,
+            guard: decision.guard.as_str(),
+            id: id.as_str(),
+            session: ask.session.map(Into::into),
+            verdict: decision.verdict.as_str(),
+        };
+        let draft = self.draft(gathered.chain.clone(), &caller.org, &event)?;
+        let mut recording = changes.onto(Recording::new(draft), &self.registry);
+        if decision.verdict == Verdict::Allow {
+            recording = recording.decided_in(gathered.epoch);
+        }
+        let grouped = self.settings.read_durability == Durability::Grouped && decision.effect == Effect::Read;
+        let receipt =
+            if grouped { self.recorder.record_grouped(recording).await } else { self.recorder.record(recording).await }
+                .map_err(Failed::Record)?;
+        let durability = if receipt.position.is_some() { Durability::Sync } else { Durability::Grouped };
+        Ok(Answer { id, decision, approval, durability, permit: receipt.permit, took: Duration::ZERO })
+    }
+
+    fn gather(&self, caller: &Caller, ask: Ask<'_>) -> Result<Gathered, Error> {
+        // The epoch is read first: whatever is taken away after this line
+        // turns the allow away when it reaches the recorder.
+        let epoch = self.live.epoch();
+        let registry = &self.registry;
+        let agent = registry
+            .agents
+            .get(&caller.org, ask.agent.as_str())
+            .ok_or_else(|| Error::not_found("agent", ask.agent.as_str()))?;
+        let token = match &caller.proof {
+            Some(Proof { token: Some(id), .. }) => registry.tokens.any(id.as_str()),
+            _ => None,
+        };
+        let session = ask.session.and_then(|id| registry.sessions.get(&caller.org, id));
+        let mine = session.as_ref().filter(|s| s.value.unchecked().agent == *ask.agent);
+        let chain = match (mine, ask.session) {
+            (Some(session), _) => ChainId::from(&session.value.unchecked().id),
+            (None, Some(id)) if !id.starts_with(SessionId::PREFIX) => ChainId::tracking(&caller.org, ask.agent, id),
+            // What is wrong with another's session is recorded with the agent
+            // that tried: it must not move the owner's chain or counts.
+            _ => ChainId::from(ask.agent),
+        };
+        let (links, root) = self.links(session.as_deref());
+        Ok(Gathered {
+            epoch,
+            stop: self.stop_for(&caller.org, ask.tool),
+            approval: self.approval_for(&chain, ask.tool, &ask.arguments),
+            parent_lives: session.as_ref().is_none_or(|s| self.parent_lives(s.value.unchecked())),
+            agent,
+            session,
+            chain,
+            links,
+            root,
+            token,
+        })
+    }
+
+    fn decide(
+        &self,
+        caller: &Caller,
+        ask: Ask<'_>,
+        gathered: &Gathered,
+        (action, tool_needs_approval, waits, now): (Action<'_>, bool, Waits, Timestamp),
+    ) -> Decision {
+        let key = &self.seal_key;
+        let links: Vec<Link<'_>> = gathered
+            .links
+            .iter()
+            .map(|(stored, active)| Link {
+                delegation: stored.as_ref().and_then(|s| s.value.open(key)),
+                lender_is_active: *active,
+            })
+            .collect();
+        let session = match (ask.session, &gathered.session) {
+            (None, _) => SessionFacts::None,
+            (Some(id), None) if id.starts_with(SessionId::PREFIX) => SessionFacts::Unknown,
+            (Some(_), None) => SessionFacts::Tracked,
+            (Some(_), Some(sealed)) => match sealed.value.open(key) {
+                Some(session) => SessionFacts::Ours { session, parent_lives: gathered.parent_lives },
+                None => SessionFacts::Altered,
+            },
+        };
+        // A token whose seal does not hold reaches nothing.
+        let token_scopes = gathered.token.as_ref().map(|t| t.value.open(key).map_or(&[][..], |t| &t.scopes));
+        let facts = Facts {
+            now,
+            stop: gathered.stop.as_ref().map(|s| &s.value),
+            agent: &gathered.agent.value,
+            proven: caller.proof.as_ref().map(|p| &p.agent),
+            token_scopes,
+            session,
+            delegation: &links,
+            root_capabilities: gathered.root.as_ref().map_or(&[][..], |root| &root.value.capabilities),
+            tool_needs_approval,
+            agent_wait: waits.agent,
+            tool_wait: waits.tool,
+            circuit_wait: waits.circuit,
+            tally: self.live.chain(&gathered.chain).unwrap_or(countersign_core::chain::Chain::GENESIS).tally,
+            approval: gathered.approval.as_ref().and_then(|a| a.value.open(key)),
+        };
+        decide(action, &facts)
+    }
+
+    /// The approval to wait for: the pending one if it is about exactly this,
+    /// or a new one in its place.
+    fn ask_for_approval(
+        &self,
+        caller: &Caller,
+        ask: Ask<'_>,
+        gathered: &Gathered,
+        (decision, now): (Decision, Timestamp),
+        changes: &mut Changes,
+    ) -> Result<ApprovalId, Error> {
+        let key = Digest::of(format!("{}/{}", gathered.chain, ask.tool).as_bytes()).to_string();
+        let asked = self.registry.asked.any(&key);
+        let last = asked.as_ref().and_then(|a| self.registry.approvals.any(a.value.approval.as_str()));
+        if let Some(last) = last.as_ref().filter(|l| l.value.unchecked().status_at(now) == approval::Status::Pending) {
+            let pending = last.value.unchecked();
+            let same = pending.is_about(&gathered.chain, ask.tool, &ask.arguments) && pending.effect >= decision.effect;
+            if same && last.value.open(&self.seal_key).is_some() {
+                return Ok(pending.id.clone());
+            }
+            let replaced = Approval { status: approval::Status::Expired, ..pending.clone() };
+            changes.replace(last, Sealed::new(replaced, &self.seal_key))?;
+        }
+        let id = ApprovalId::from_entropy(self.bits());
+        let approval = Approval {
+            id: id.clone(),
+            org: caller.org.clone(),
+            agent: ask.agent.clone(),
+            session: ask.session.map(str::to_owned),
+            chain: gathered.chain.clone(),
+            tool: ask.tool.to_owned(),
+            effect: decision.effect,
+            arguments: ask.arguments,
+            summary: clip(ask.summary, 500).to_owned(),
+            status: approval::Status::Pending,
+            created_at: now,
+            expires_at: now.plus(approval::PENDING),
+            decided_by: None,
+            decided_key: None,
+            decided_at: None,
+            spent: false,
+        };
+        changes.create(Sealed::new(approval, &self.seal_key))?;
+        let next = Asked { key, org: caller.org.clone(), approval: id.clone() };
+        changes.put(next, asked.map_or(0, |a| a.revision))?;
+        Ok(id)
+    }
+
+    /// Names the approval an allow rests on; a destructive action uses it up.
+    fn use_approval(
+        &self,
+        gathered: &Gathered,
+        decision: Decision,
+        changes: &mut Changes,
+    ) -> Result<Option<ApprovalId>, Error> {
+        let Some(stored) = &gathered.approval else { return Ok(None) };
+        let approval = stored.value.unchecked();
+        if decision.effect == Effect::Destructive {
+            let spent = Approval { spent: true, ..approval.clone() };
+            changes.replace(stored, Sealed::new(spent, &self.seal_key))?;
+        }
+        Ok(Some(approval.id.clone()))
+    }
+
+    /// The last request about exactly this action on this chain that was answered or waits.
+    fn approval_for(&self, chain: &ChainId, tool: &str, arguments: &Digest) -> Option<Arc<Stored<Sealed<Approval>>>> {
+        let ids = self.registry.asked_on.get(chain)?.clone();
+        ids.iter()
+            .rev()
+            .filter_map(|id| self.registry.approvals.any(id.as_str()))
+            .find(|a| a.value.unchecked().is_about(chain, tool, arguments))
+    }
+
+    fn stop_for(&self, org: &OrgId, tool: &str) -> Option<Arc<Stored<agent::Stop>>> {
+        if self.registry.stops.len() == 0 {
+            return None;
+        }
+        let names = |stop: &agent::Stop| stop.tool.as_deref().is_none_or(|stopped| Pattern::new(stopped).matches(tool));
+        let mut stops = self.registry.stops.list(org, names);
+        // A stop of everything is the more telling reason.
+        stops.sort_by_key(|stop| stop.value.tool.is_some());
+        stops.into_iter().next()
+    }
+
+    fn take_rates(&self, org: &OrgId, agent: &AgentId, tool: &str) -> Waits {
+        let now = self.clock.monotonic();
+        let settings = self.registry.settings.any(org.as_str());
+        let chosen = |mine: Option<u32>, default: u32| Rate { per_minute: mine.unwrap_or(default) };
+        let mine = settings.as_ref().map(|s| &s.value);
+        let agent_rate = chosen(mine.and_then(|s| s.agent_per_minute), self.settings.agent_per_minute);
+        let tool_rate = chosen(mine.and_then(|s| s.tool_per_minute), self.settings.tool_per_minute);
+        let take = |key: String, rate: Rate| match rate.per_minute {
+            0 => None,
+            _ => self.live.take(&key, rate, now).err(),
+        };
+        let circuit = match self.registry.circuits.is_empty() {
+            true => None,
+            false => self.registry.circuits.get(&circuit_key(agent, tool)).and_then(|breaker| breaker.wait(now)),
+        };
+        Waits {
+            agent: take(format!("a/{agent}"), agent_rate),
+            tool: take(format!("t/{org}/{tool}"), tool_rate),
+            circuit,
+        }
+    }
+
+    /// The delegation a session rests on, from its root, and the agent at the root.
+    fn links(&self, session: Option<&Stored<Sealed<Session>>>) -> Links {
+        self.links_to(session.and_then(|s| s.value.unchecked().delegation.clone()))
+    }
+
+    /// A delegation's links from the root to `leaf`, and the agent at the root.
+    pub(crate) fn links_to(&self, leaf: Option<countersign_core::id::DelegationId>) -> Links {
+        let mut links = Vec::new();
+        let mut next = leaf;
+        let mut root = None;
+        while let Some(id) = next.take() {
+            let stored = self.registry.delegations.any(id.as_str());
+            let lender = stored.as_ref().and_then(|s| self.registry.agents.any(s.value.unchecked().from.as_str()));
+            let active = lender.as_ref().is_some_and(|a| a.value.status == agent::Status::Active);
+            next = stored.as_ref().and_then(|s| s.value.unchecked().parent.clone()).filter(|_| links.len() < MAX_LINKS);
+            root = lender;
+            links.push((stored, active));
+        }
+        links.reverse();
+        (links, root)
+    }
+}
+
+type Links = (Vec<(Option<Arc<Stored<Sealed<Delegation>>>>, bool)>, Option<Arc<Stored<Agent>>>);
+
+/// How long a call must wait, by what makes it wait.
+#[derive(Clone, Copy)]
+struct Waits {
+    agent: Option<Duration>,
+    tool: Option<Duration>,
+    circuit: Option<Duration>,
+}
+
+enum Failed {
+    Record(RecordError),
+    Refused(Error),
+}
+
+impl From<Error> for Failed {
+    fn from(why: Error) -> Self {
+        Self::Refused(why)
+    }
+}
+
+pub(crate) fn circuit_key(agent: &AgentId, tool: &str) -> String {
+    format!("{agent}/{tool}")
+}
+
+/// An id's bits with the time in front, in milliseconds: what lets a decision
+/// be found in a ledger that is in the order of time.
+fn timed(now: Timestamp, bits: u128) -> u128 {
+    let millis = u128::from(u64::try_from(now.as_millis()).unwrap_or(0));
+    (millis << 80) | (bits & ((1 << 80) - 1))
+}
+
+impl Engine {
+    /// Whether what a session was started from still lives.
+    pub(crate) fn parent_lives(&self, session: &Session) -> bool {
+        session
+            .token
+            .as_ref()
+            .is_none_or(|id| self.registry.tokens.any(id.as_str()).is_some_and(|t| self.token_state(&t).is_ok()))
+    }
+}

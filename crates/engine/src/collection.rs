@@ -1,0 +1,99 @@
+//! Documents in memory, typed: what decisions read.
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use countersign_core::id::OrgId;
+use countersign_store::{Documents, StoreError};
+use dashmap::DashMap;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::registry::Registry;
+
+/// A kind of document.
+pub(crate) trait Record: Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
+    /// The collection's name in the store.
+    const KIND: &'static str;
+
+    /// The document's name within its kind.
+    fn key(&self) -> &str;
+
+    /// The organisation it belongs to.
+    fn org(&self) -> &OrgId;
+
+    /// Where documents of this kind are kept in memory.
+    fn collection(registry: &Registry) -> &Collection<Self>;
+
+    /// Runs whenever the document was put into memory: keeps look-ups current.
+    fn placed(&self, _: &Registry) {}
+}
+
+/// A document and its revision.
+#[derive(Debug)]
+pub struct Stored<T> {
+    /// 1 when created, one more at each change.
+    pub revision: u64,
+    /// The document.
+    pub value: T,
+}
+
+/// Every document of one kind, by key.
+pub(crate) struct Collection<T>(DashMap<Box<str>, Arc<Stored<T>>, RandomState>);
+
+impl<T> Default for Collection<T> {
+    fn default() -> Self {
+        Self(DashMap::default())
+    }
+}
+
+impl<T: Record> Collection<T> {
+    /// The document called `key`, whatever its organisation.
+    pub(crate) fn any(&self, key: &str) -> Option<Arc<Stored<T>>> {
+        self.0.get(key).map(|found| Arc::clone(&found))
+    }
+
+    /// The document called `key`, if it belongs to `org`.
+    pub(crate) fn get(&self, org: &OrgId, key: &str) -> Option<Arc<Stored<T>>> {
+        self.any(key).filter(|found| found.value.org() == org)
+    }
+
+    /// Every document of `org` that `wanted` accepts.
+    pub(crate) fn list(&self, org: &OrgId, wanted: impl Fn(&T) -> bool) -> Vec<Arc<Stored<T>>> {
+        let ours = |found: &Arc<Stored<T>>| found.value.org() == org && wanted(&found.value);
+        self.0.iter().map(|found| Arc::clone(&found)).filter(ours).collect()
+    }
+
+    /// Every document, of any organisation, that `wanted` accepts.
+    pub(crate) fn filter(&self, wanted: impl Fn(&T) -> bool) -> Vec<Arc<Stored<T>>> {
+        self.0.iter().map(|found| Arc::clone(&found)).filter(|found| wanted(&found.value)).collect()
+    }
+
+    /// Any document, of any organisation, that `wanted` accepts.
+    pub(crate) fn find(&self, wanted: impl Fn(&T) -> bool) -> Option<Arc<Stored<T>>> {
+        self.0.iter().map(|found| Arc::clone(&found)).find(|found| wanted(&found.value))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn put(&self, value: T, revision: u64) {
+        self.0.insert(value.key().into(), Arc::new(Stored { revision, value }));
+    }
+
+    pub(crate) fn remove(&self, key: &str) {
+        self.0.remove(key);
+    }
+
+    /// Fills the collection from the store.
+    pub(crate) fn load(registry: &Registry, documents: &dyn Documents) -> Result<(), StoreError> {
+        for document in documents.list(T::KIND)? {
+            let value: T = serde_json::from_slice(&document.body)
+                .map_err(|why| StoreError::Corrupt(format!("{} `{}`: {why}", T::KIND, document.key)))?;
+            value.placed(registry);
+            T::collection(registry).put(value, document.revision);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! The engine: what everything else hangs on.
+
+use std::sync::Arc;
+
+use countersign_core::Timestamp;
+use countersign_core::digest::Digest;
+use countersign_core::id::{ChainId, OrgId};
+use countersign_core::seal::SealKey;
+use countersign_evidence::entry::Draft;
+use countersign_evidence::event::{Change, Event, Rejection, Revocation};
+use countersign_store::{Documents, Ledger, Live, StoreError};
+
+use crate::caller::Caller;
+use crate::changes::Changes;
+use crate::clock::{Clock, Entropy};
+use crate::error::Error;
+use crate::recorder::{Receipt, Recorder, Recording};
+use crate::registry::Registry;
+
+/// When an answer about a read may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// After its record is on disk.
+    Sync,
+    /// Once its record is queued; it is on disk about a millisecond later.
+    /// Everything above a read waits for the disk all the same.
+    Grouped,
+}
+
+impl Durability {
+    /// The word used on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Grouped => "grouped",
+        }
+    }
+}
+
+/// What an operator may choose.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// When an answer about a read may be given.
+    pub read_durability: Durability,
+    /// How long a session lives.
+    pub session_lifetime: std::time::Duration,
+    /// How many calls a minute an agent may make, unless its organisation says
+    /// otherwise. Zero is without limit.
+    pub agent_per_minute: u32,
+    /// The same for one tool of an organisation.
+    pub tool_per_minute: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            read_durability: Durability::Sync,
+            session_lifetime: std::time::Duration::from_hours(1),
+            agent_per_minute: 6_000,
+            tool_per_minute: 60_000,
+        }
+    }
+}
+
+/// What the engine is made of.
+pub struct Parts {
+    /// The record.
+    pub ledger: Arc<dyn Ledger>,
+    /// The documents.
+    pub documents: Arc<dyn Documents>,
+    /// What every call touches.
+    pub live: Arc<dyn Live>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Luck.
+    pub entropy: Arc<dyn Entropy>,
+    /// The key that seals what grants rights.
+    pub seal_key: SealKey,
+    /// What the operator chose.
+    pub settings: Settings,
+}
+
+/// Decides, records and answers.
+pub struct Engine {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) recorder: Recorder,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) live: Arc<dyn Live>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) seal_key: SealKey,
+    pub(crate) settings: Settings,
+}
+
+/// How the engine is.
+#[derive(Debug)]
+pub struct Health {
+    /// Why nothing can be decided, while nothing can.
+    pub failure: Option<String>,
+    /// When answers about reads are given.
+    pub read_durability: Durability,
+    /// How many recordings wait.
+    pub waiting: usize,
+    /// How many entries were recorded since the start.
+    pub recorded: u64,
+    /// In how many transactions.
+    pub commits: u64,
+    /// How many reads were answered and then could not be recorded.
+    pub lost: u64,
+    /// How many sessions are in memory.
+    pub sessions: usize,
+}
+
+impl Engine {
+    /// Loads what the store holds and starts the recorder.
+    pub fn start(parts: Parts) -> Result<Self, StoreError> {
+        let registry = Arc::new(Registry::load(parts.documents.as_ref())?);
+        let recorder = Recorder::start(Arc::clone(&parts.ledger), Arc::clone(&parts.live))?;
+        Ok(Self {
+            registry,
+            recorder,
+            ledger: parts.ledger,
+            live: parts.live,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            seal_key: parts.seal_key,
+            settings: parts.settings,
+        })
+    }
+
+    /// Finishes what waits and stops recording.
+    pub fn stop(&self) {
+        self.recorder.stop();
+    }
+
+    /// How the engine is.
+    pub fn health(&self) -> Health {
+        let (recorded, commits, lost) = self.recorder.counts();
+        Health {
+            failure: self.recorder.failure(),
+            read_durability: self.settings.read_durability,
+            waiting: self.recorder.waiting(),
+            recorded,
+            commits,
+            lost,
+            sessions: self.registry.sessions.len(),
+        }
+    }
+
+    /// The current time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// 128 random bits, for an id.
+    pub(crate) fn bits(&self) -> u128 {
+        let mut bytes = [0; 16];
+        self.entropy.fill(&mut bytes);
+        u128::from_be_bytes(bytes)
+    }
+
+    /// A new secret with 256 random bits, and its digest.
+    pub(crate) fn secret(&self, prefix: &str) -> (String, Digest) {
+        use base64::Engine as _;
+        let mut bytes = [0; 32];
+        self.entropy.fill(&mut bytes);
+        let secret = format!("{prefix}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes));
+        let digest = Digest::of(secret.as_bytes());
+        (secret, digest)
+    }
+
+    pub(crate) fn draft<E: Event>(&self, chain: ChainId, org: &OrgId, event: &E) -> Result<Draft, Error> {
+        Draft::new(chain, Some(org), self.clock.now(), event).map_err(|why| Error::Invalid(why.to_string()))
+    }
+
+    /// Records something that was added or changed, with the change itself.
+    pub(crate) async fn change(
+        &self,
+        caller: &Caller,
+        chain: ChainId,
+        event: (&'static str, &'static str, &str),
+        changes: Changes,
+    ) -> Result<Receipt, Error> {
+        let (verb, noun, id) = event;
+        let event = Change { by: caller.name(), id, noun, verb };
+        let recording = Recording::new(self.draft(chain, &caller.org, &event)?);
+        Ok(self.recorder.record(changes.onto(recording, &self.registry)).await?)
+    }
+
+    /// Records a change that may turn an allow into a refusal: what is being
+    /// decided meanwhile is decided again.
+    pub(crate) async fn tighten(
+        &self,
+        caller: &Caller,
+        event: (&'static str, &'static str, &str),
+        changes: Changes,
+    ) -> Result<Receipt, Error> {
+        let (verb, noun, id) = event;
+        let event = Change { by: caller.name(), id, noun, verb };
+        let recording = Recording::new(self.draft(ChainId::from(&caller.org), &caller.org, &event)?).revoking();
+        Ok(self.recorder.record(changes.onto(recording, &self.registry)).await?)
+    }
+
+    /// Records that a right was taken away, with the change that takes it. When
+    /// this returns, no check sees the right any more.
+    pub(crate) async fn revocation(
+        &self,
+        caller: &Caller,
+        chain: ChainId,
+        event: (&'static str, &'static str, &str, &str),
+        changes: Changes,
+    ) -> Result<Receipt, Error> {
+        let (verb, noun, id, reason) = event;
+        let event = Revocation { by: caller.name(), id, noun, reason: clip(reason, 500).into(), verb };
+        let recording = Recording::new(self.draft(chain, &caller.org, &event)?).revoking();
+        Ok(self.recorder.record(changes.onto(recording, &self.registry)).await?)
+    }
+
+    /// Records that a caller could not prove who it is.
+    pub async fn reject(&self, org: Option<&OrgId>, rejection: &Rejection<'_>) -> Result<(), Error> {
+        let chain = org.map_or_else(ChainId::server, ChainId::from);
+        let draft =
+            Draft::new(chain, org, self.clock.now(), rejection).map_err(|why| Error::Invalid(why.to_string()))?;
+        self.recorder.record(Recording::new(draft)).await?;
+        Ok(())
+    }
+}
+
+/// At most `limit` characters of `text`.
+pub(crate) fn clip(text: &str, limit: usize) -> &str {
+    text.char_indices().nth(limit).map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
+}
+
+/// Refuses text that cannot be a name: empty, too long, or with control characters.
+pub(crate) fn check_name(what: &str, text: &str) -> Result<(), Error> {
+    if text.is_empty() || text.len() > 256 || text.chars().any(char::is_control) {
+        return Err(Error::Invalid(format!("`{what}` must have 1 to 256 bytes and no control characters")));
+    }
+    Ok(())
+}

@@ -1,0 +1,447 @@
+//! The recorder: the one place where things become durable, and the only one
+//! that makes a [`Permit`].
+//!
+//! Callers queue what they want recorded and wait. One thread takes everything
+//! that waits, puts each entry at the end of its chain, commits the lot in one
+//! durable transaction, makes it visible, and only then answers. If the commit
+//! fails nothing happened: no chain moved, nobody is answered yes.
+//!
+//! What is recorded has one order. An allow that was decided before a
+//! revocation, and reaches the recorder after it, is turned away
+//! ([`RecordError::Superseded`]) and must be decided again: in the ledger, no
+//! allow follows the order that took its right away.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ahash::RandomState;
+use countersign_core::chain::Chain;
+use countersign_core::id::ChainId;
+use countersign_evidence::entry::{Draft, Entry};
+use countersign_store::{Batch, Ledger, Live, StoreError, Write};
+use tokio::sync::oneshot;
+
+use crate::queue::{Queue, Taken};
+
+/// How many recordings may wait before callers are turned away.
+const CAPACITY: usize = 16_384;
+/// How many entries one transaction holds at most.
+const BATCH: usize = 1_024;
+/// How many entries may go by between checkpoints; a restart replays as many.
+const CHECKPOINT_EVERY: u64 = 20_000;
+/// How long the writer waits for work before it checkpoints what moved.
+const IDLE: Duration = Duration::from_secs(1);
+/// How many chains stay in memory.
+const KEEP_CHAINS: usize = 1_000_000;
+
+/// The right to make one call. Only recording an allow makes one, and spending
+/// it consumes it.
+///
+/// ```compile_fail
+/// // A permit cannot be made by hand:
+/// let permit = countersign_engine::Permit { position: 0 };
+/// ```
+///
+/// ```compile_fail
+/// // and one permit cannot be spent twice:
+/// fn forward(_: countersign_engine::Permit) {}
+/// fn twice(permit: countersign_engine::Permit) {
+///     forward(permit);
+///     forward(permit);
+/// }
+/// ```
+///
+/// ```compile_fail
+/// // nor copied:
+/// fn copy(permit: &countersign_engine::Permit) -> countersign_engine::Permit {
+///     permit.clone()
+/// }
+/// ```
+#[must_use = "a permit that is not spent means the upstream was never called"]
+#[derive(Debug)]
+pub struct Permit {
+    position: Option<u64>,
+}
+
+impl Permit {
+    /// Where in the ledger the allow stands, once it is on disk.
+    #[must_use]
+    pub const fn position(&self) -> Option<u64> {
+        self.position
+    }
+}
+
+/// What recording returns.
+#[derive(Debug)]
+pub struct Receipt {
+    /// Where in the ledger the entry stands; `None` while it is only queued.
+    pub position: Option<u64>,
+    /// The right to act, where the entry is an allow.
+    pub permit: Option<Permit>,
+}
+
+/// Why something was not recorded. It did not happen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Too much is waiting already.
+    #[error("the recorder's queue is full")]
+    Busy,
+    /// The ledger cannot be written.
+    #[error("the ledger cannot be written")]
+    Unavailable,
+    /// A document changed since it was read.
+    #[error("`{key}` changed since it was read")]
+    Conflict {
+        /// The document.
+        key: String,
+    },
+    /// A right was taken away since the facts were read: decide again.
+    #[error("rights changed since the facts were read")]
+    Superseded,
+}
+
+type Apply = Box<dyn FnOnce() + Send>;
+
+/// One thing to record.
+pub struct Recording {
+    draft: Draft,
+    writes: Vec<Write>,
+    apply: Option<Apply>,
+    epoch: Option<u64>,
+    revokes: bool,
+}
+
+impl Recording {
+    /// Records `draft`.
+    #[must_use]
+    pub const fn new(draft: Draft) -> Self {
+        Self { draft, writes: Vec::new(), apply: None, epoch: None, revokes: false }
+    }
+
+    /// Turns the recording away if the revocation epoch is no longer `epoch`.
+    #[must_use]
+    pub const fn decided_in(mut self, epoch: u64) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
+    /// Moves the revocation epoch on.
+    #[must_use]
+    pub const fn revoking(mut self) -> Self {
+        self.revokes = true;
+        self
+    }
+
+    /// Makes `writes` durable with the entry, and then runs `apply` before any
+    /// later recording is made visible.
+    #[must_use]
+    pub fn with(mut self, writes: Vec<Write>, apply: impl FnOnce() + Send + 'static) -> Self {
+        self.writes = writes;
+        self.apply = Some(Box::new(apply));
+        self
+    }
+}
+
+struct Waiting {
+    recording: Recording,
+    reply: Option<oneshot::Sender<Result<Receipt, RecordError>>>,
+}
+
+/// What an operator should know of the recorder.
+#[derive(Debug, Default)]
+struct State {
+    failing: AtomicBool,
+    why: Mutex<String>,
+    recorded: AtomicU64,
+    commits: AtomicU64,
+    lost: AtomicU64,
+}
+
+/// Records. Cheap to share; the last one dropped lets the writer finish.
+pub struct Recorder {
+    queue: Arc<Queue<Waiting>>,
+    state: Arc<State>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Recorder {
+    /// Starts the writer. `ledger` must not be written by anyone else.
+    pub fn start(ledger: Arc<dyn Ledger>, live: Arc<dyn Live>) -> Result<Self, StoreError> {
+        let replayed = recover(ledger.as_ref(), live.as_ref())?;
+        let queue = Arc::new(Queue::new(CAPACITY));
+        let state = Arc::new(State::default());
+        let mut writer = Writer { ledger, live, state: Arc::clone(&state), moved: replayed, since_checkpoint: 0 };
+        let source = Arc::clone(&queue);
+        let thread = std::thread::Builder::new()
+            .name("recorder".into())
+            .spawn(move || writer.run(&source))
+            .map_err(|why| StoreError::Unavailable(Box::new(why)))?;
+        Ok(Self { queue, state, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Records and waits until it is durable and visible.
+    pub async fn record(&self, recording: Recording) -> Result<Receipt, RecordError> {
+        let (reply, answer) = oneshot::channel();
+        self.push(Waiting { recording, reply: Some(reply) })?;
+        answer.await.unwrap_or(Err(RecordError::Unavailable))
+    }
+
+    /// Queues a recording that will be durable within about a millisecond, and
+    /// answers at once. Falls back to waiting while the ledger is failing.
+    pub async fn record_grouped(&self, recording: Recording) -> Result<Receipt, RecordError> {
+        if self.failure().is_some() {
+            return self.record(recording).await;
+        }
+        let permit = recording.draft.is_allow().then_some(Permit { position: None });
+        self.push(Waiting { recording, reply: None })?;
+        Ok(Receipt { position: None, permit })
+    }
+
+    fn push(&self, waiting: Waiting) -> Result<(), RecordError> {
+        self.queue.push(waiting).map_err(|_| RecordError::Busy)
+    }
+
+    /// Why nothing can be recorded, while nothing can.
+    pub fn failure(&self) -> Option<String> {
+        let failing = self.state.failing.load(Ordering::Acquire);
+        failing.then(|| self.state.why.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// How many entries were recorded, in how many transactions, and how many
+    /// answered recordings were lost afterwards (grouped durability only).
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        (read(&self.state.recorded), read(&self.state.commits), read(&self.state.lost))
+    }
+
+    /// How many recordings wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Lets the writer finish what waits, checkpoint and stop.
+    pub fn stop(&self) {
+        self.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the recorder's thread panicked");
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+type Chains = HashMap<ChainId, Chain, RandomState>;
+
+/// Brings `live` to where the ledger stands: the last checkpoint, and the
+/// entries after it. Returns the chains that moved after the checkpoint.
+fn recover(ledger: &dyn Ledger, live: &dyn Live) -> Result<Chains, StoreError> {
+    let checkpoint = ledger.checkpoint(KEEP_CHAINS)?;
+    for (id, chain) in checkpoint.chains.iter().rev() {
+        live.advance(id, *chain);
+    }
+    let mut moved = Chains::default();
+    let mut position = checkpoint.position;
+    loop {
+        let entries = ledger.read(position, BATCH)?;
+        if entries.is_empty() {
+            return Ok(moved);
+        }
+        for bytes in entries {
+            let corrupt = |what: &str| StoreError::Corrupt(format!("entry {position}: {what}"));
+            let entry = Entry::read(&bytes).map_err(|why| corrupt(&why.to_string()))?;
+            let id = ChainId::parse(entry.chain.id).map_err(|why| corrupt(&why.to_string()))?;
+            let before = match live.chain(&id) {
+                Some(chain) => chain,
+                None => ledger.chain(&id)?.unwrap_or(Chain::GENESIS),
+            };
+            if before.head != entry.chain.prev || before.length != entry.chain.index {
+                return Err(corrupt(
+                    "its chain does not continue; run `countersign evidence verify` on the data directory",
+                ));
+            }
+            let after = before.step(&bytes, entry.count());
+            live.advance(&id, after);
+            moved.insert(id, after);
+            position += 1;
+        }
+    }
+}
+
+struct Writer {
+    ledger: Arc<dyn Ledger>,
+    live: Arc<dyn Live>,
+    state: Arc<State>,
+    /// Chains that moved since the last checkpoint.
+    moved: Chains,
+    since_checkpoint: u64,
+}
+
+impl Writer {
+    fn run(&mut self, queue: &Queue<Waiting>) {
+        let mut taken = Vec::new();
+        loop {
+            match queue.take(&mut taken, IDLE) {
+                Taken::Some => {
+                    let mut rest = std::mem::take(&mut taken);
+                    while !rest.is_empty() {
+                        let later = rest.split_off(rest.len().min(BATCH));
+                        self.commit(&mut rest);
+                        rest = later;
+                    }
+                    taken = rest;
+                }
+                Taken::Idle => self.checkpoint(),
+                Taken::Closed => return self.checkpoint(),
+            }
+        }
+    }
+
+    /// Commits a batch, or, where a document conflict spoils it, each alone.
+    fn commit(&mut self, batch: &mut Vec<Waiting>) {
+        match self.try_commit(batch) {
+            Err(StoreError::Conflict { .. }) if batch.len() > 1 => {
+                for waiting in batch.drain(..) {
+                    self.commit(&mut vec![waiting]);
+                }
+            }
+            Ok(()) => {}
+            Err(why) => self.refuse(batch, &why),
+        }
+    }
+
+    /// Seals and commits. On success everyone is answered and the batch empty.
+    fn try_commit(&mut self, waiting: &mut Vec<Waiting>) -> Result<(), StoreError> {
+        self.turn_away_superseded(waiting);
+        let mut batch = Batch { entries: Vec::with_capacity(waiting.len()), ..Batch::default() };
+        let mut heads = Chains::default();
+        for Waiting { recording, .. } in waiting.iter() {
+            let id = recording.draft.chain();
+            let before = match heads.get(id).copied().or_else(|| self.live.chain(id)) {
+                Some(chain) => chain,
+                None => self.ledger.chain(id)?.unwrap_or(Chain::GENESIS),
+            };
+            let (bytes, after) = recording.draft.seal(before);
+            batch.entries.push(bytes);
+            heads.insert(id.clone(), after);
+            batch.writes.extend(recording.writes.iter().cloned());
+        }
+        if batch.entries.is_empty() {
+            return Ok(());
+        }
+        let count = batch.entries.len() as u64;
+        let checkpoints = self.since_checkpoint + count >= CHECKPOINT_EVERY;
+        if checkpoints {
+            let mut all = std::mem::take(&mut self.moved);
+            all.extend(heads.iter().map(|(id, chain)| (id.clone(), *chain)));
+            batch.chains = all.into_iter().collect();
+        }
+        let first = match self.ledger.commit(&batch) {
+            Ok(first) => first,
+            Err(why) => {
+                self.moved.extend(batch.chains);
+                return Err(why);
+            }
+        };
+        self.since_checkpoint = if checkpoints { 0 } else { self.since_checkpoint + count };
+        self.publish(waiting, heads, first);
+        if !checkpoints {
+            return Ok(());
+        }
+        self.moved.clear();
+        Ok(())
+    }
+
+    /// An allow whose rights were taken away before it, here or earlier in the
+    /// same batch, must be decided again.
+    fn turn_away_superseded(&self, waiting: &mut Vec<Waiting>) {
+        let epoch = self.live.epoch();
+        let mut revoked = false;
+        waiting.retain_mut(|w| {
+            let stale = w.recording.epoch.is_some_and(|e| revoked || e != epoch);
+            revoked |= w.recording.revokes;
+            if stale {
+                answer(w, Err(RecordError::Superseded));
+            }
+            !stale
+        });
+    }
+
+    fn publish(&mut self, waiting: &mut Vec<Waiting>, heads: Chains, first: u64) {
+        for (id, chain) in heads {
+            self.live.advance(&id, chain);
+            self.moved.insert(id, chain);
+        }
+        self.state.recorded.fetch_add(waiting.len() as u64, Ordering::Relaxed);
+        self.state.commits.fetch_add(1, Ordering::Relaxed);
+        self.state.failing.store(false, Ordering::Release);
+        for w in waiting.iter_mut() {
+            if let Some(apply) = w.recording.apply.take() {
+                apply();
+            }
+            if w.recording.revokes {
+                self.live.bump();
+            }
+        }
+        for (position, mut w) in (first..).zip(waiting.drain(..)) {
+            let position = Some(position);
+            let permit = w.recording.draft.is_allow().then_some(Permit { position });
+            answer(&mut w, Ok(Receipt { position, permit }));
+        }
+    }
+
+    fn refuse(&self, waiting: &mut Vec<Waiting>, why: &StoreError) {
+        let error = match why {
+            StoreError::Conflict { key } => RecordError::Conflict { key: key.clone() },
+            StoreError::Unavailable(_) | StoreError::Corrupt(_) => {
+                self.fail(why);
+                RecordError::Unavailable
+            }
+        };
+        for mut w in waiting.drain(..) {
+            if w.reply.is_none() {
+                self.state.lost.fetch_add(1, Ordering::Relaxed);
+            }
+            answer(&mut w, Err(error.clone()));
+        }
+    }
+
+    fn fail(&self, why: &StoreError) {
+        let text = std::error::Error::source(why).map_or_else(|| why.to_string(), |s| format!("{why}: {s}"));
+        if !self.state.failing.swap(true, Ordering::AcqRel) {
+            tracing::error!(why = text, "the ledger cannot be written: every decision is refused until it can");
+        }
+        *self.state.why.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    fn checkpoint(&mut self) {
+        if self.moved.is_empty() {
+            return;
+        }
+        let chains = self.moved.iter().map(|(id, chain)| (id.clone(), *chain)).collect();
+        match self.ledger.commit(&Batch { chains, ..Batch::default() }) {
+            Ok(_) => {
+                self.moved.clear();
+                self.since_checkpoint = 0;
+                self.state.failing.store(false, Ordering::Release);
+            }
+            Err(why) => self.fail(&why),
+        }
+    }
+}
+
+fn answer(waiting: &mut Waiting, result: Result<Receipt, RecordError>) {
+    if let Some(reply) = waiting.reply.take() {
+        // A caller that stopped waiting is not told; the entry stands.
+        drop(reply.send(result));
+    }
+}
