@@ -12,10 +12,10 @@ use countersign_core::delegation::{Delegation, Link};
 use countersign_core::digest::Digest;
 use countersign_core::effect::Effect;
 use countersign_core::facts::{Action, Facts, SessionFacts};
-use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, OrgId, SessionId};
+use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, OrgId, SessionId};
 use countersign_core::limits::Rate;
 use countersign_core::role::Right;
-use countersign_core::seal::Sealed;
+use countersign_core::seal::{SealKey, Sealed};
 use countersign_core::session::{Session, Token};
 use countersign_core::{Timestamp, agent};
 use countersign_evidence::event;
@@ -75,8 +75,7 @@ struct Gathered {
     agent: Arc<Stored<Agent>>,
     session: Option<Arc<Stored<Sealed<Session>>>>,
     chain: ChainId,
-    links: Vec<(Option<Arc<Stored<Sealed<Delegation>>>>, bool)>,
-    root: Option<Arc<Stored<Agent>>>,
+    lent: Lent,
     token: Option<Arc<Stored<Sealed<Token>>>>,
     stop: Option<Arc<Stored<agent::Stop>>>,
     approval: Option<Arc<Stored<Sealed<Approval>>>>,
@@ -118,9 +117,7 @@ impl Engine {
         let id = CheckId::from_entropy(timed(now, self.bits()));
         let mut changes = Changes::default();
         let approval = match decision.verdict {
-            Verdict::Elevate(_) => {
-                Some(self.ask_for_approval(caller, ask, &gathered, (decision, now), &mut changes)?)
-            }
+            Verdict::Elevate(_) => Some(self.ask_for_approval(ask, &gathered, (decision, now), &mut changes)?),
             Verdict::Allow if decision.used_approval => self.use_approval(&gathered, decision, &mut changes)?,
             _ => None,
         };
@@ -182,7 +179,7 @@ impl Engine {
             // that tried: it must not move the owner's chain or counts.
             _ => ChainId::from(ask.agent),
         };
-        let (links, root) = self.links(session.as_deref());
+        let leaf = session.as_ref().and_then(|s| s.value.unchecked().delegation.clone());
         Ok(Gathered {
             epoch,
             stop: self.stop_for(&caller.org, ask.tool),
@@ -191,8 +188,7 @@ impl Engine {
             agent,
             session,
             chain,
-            links,
-            root,
+            lent: self.lent(leaf),
             token,
         })
     }
@@ -205,14 +201,7 @@ impl Engine {
         (action, tool_needs_approval, waits, now): (Action<'_>, bool, Waits, Timestamp),
     ) -> Decision {
         let key = &self.seal_key;
-        let links: Vec<Link<'_>> = gathered
-            .links
-            .iter()
-            .map(|(stored, active)| Link {
-                delegation: stored.as_ref().and_then(|s| s.value.open(key)),
-                lender_is_active: *active,
-            })
-            .collect();
+        let links = gathered.lent.links(key);
         let session = match (ask.session, &gathered.session) {
             (None, _) => SessionFacts::None,
             (Some(id), None) if id.starts_with(SessionId::PREFIX) => SessionFacts::Unknown,
@@ -232,7 +221,7 @@ impl Engine {
             token_scopes,
             session,
             delegation: &links,
-            root_capabilities: gathered.root.as_ref().map_or(&[][..], |root| &root.value.capabilities),
+            root_capabilities: gathered.lent.root_capabilities(),
             tool_needs_approval,
             agent_wait: waits.agent,
             tool_wait: waits.tool,
@@ -247,7 +236,6 @@ impl Engine {
     /// or a new one in its place.
     fn ask_for_approval(
         &self,
-        caller: &Caller,
         ask: Ask<'_>,
         gathered: &Gathered,
         (decision, now): (Decision, Timestamp),
@@ -268,7 +256,7 @@ impl Engine {
         let id = ApprovalId::from_entropy(self.bits());
         let approval = Approval {
             id: id.clone(),
-            org: caller.org.clone(),
+            org: gathered.agent.value.org.clone(),
             agent: ask.agent.clone(),
             session: ask.session.map(str::to_owned),
             chain: gathered.chain.clone(),
@@ -285,7 +273,7 @@ impl Engine {
             spent: false,
         };
         changes.create(Sealed::new(approval, &self.seal_key))?;
-        let next = Asked { key, org: caller.org.clone(), approval: id.clone() };
+        let next = Asked { key, org: gathered.agent.value.org.clone(), approval: id.clone() };
         changes.put(next, asked.map_or(0, |a| a.revision))?;
         Ok(id)
     }
@@ -337,9 +325,11 @@ impl Engine {
             0 => None,
             _ => self.live.take(&key, rate, now).err(),
         };
-        let circuit = match self.registry.circuits.is_empty() {
-            true => None,
-            false => self.registry.circuits.get(&circuit_key(agent, tool)).and_then(|breaker| breaker.wait(now)),
+        let circuits = &self.registry.circuits;
+        let circuit = if circuits.is_empty() {
+            None
+        } else {
+            circuits.get(&circuit_key(agent, tool)).and_then(|breaker| breaker.wait(now))
         };
         Waits {
             agent: take(format!("a/{agent}"), agent_rate),
@@ -348,30 +338,56 @@ impl Engine {
         }
     }
 
-    /// The delegation a session rests on, from its root, and the agent at the root.
-    fn links(&self, session: Option<&Stored<Sealed<Session>>>) -> Links {
-        self.links_to(session.and_then(|s| s.value.unchecked().delegation.clone()))
-    }
-
-    /// A delegation's links from the root to `leaf`, and the agent at the root.
-    pub(crate) fn links_to(&self, leaf: Option<countersign_core::id::DelegationId>) -> Links {
-        let mut links = Vec::new();
-        let mut next = leaf;
-        let mut root = None;
+    /// The delegation that ends in `leaf`, from its root.
+    pub(crate) fn lent(&self, leaf: Option<DelegationId>) -> Lent {
+        let (mut lent, mut next) = (Lent::default(), leaf);
         while let Some(id) = next.take() {
             let stored = self.registry.delegations.any(id.as_str());
             let lender = stored.as_ref().and_then(|s| self.registry.agents.any(s.value.unchecked().from.as_str()));
-            let active = lender.as_ref().is_some_and(|a| a.value.status == agent::Status::Active);
-            next = stored.as_ref().and_then(|s| s.value.unchecked().parent.clone()).filter(|_| links.len() < MAX_LINKS);
-            root = lender;
-            links.push((stored, active));
+            let lender_is_active = lender.as_ref().is_some_and(|a| a.value.status == agent::Status::Active);
+            next = stored.as_ref().and_then(|s| s.value.unchecked().parent.clone());
+            next = next.filter(|_| lent.links.len() < MAX_LINKS);
+            lent.root = lender;
+            lent.links.push(LentLink { stored, lender_is_active });
         }
-        links.reverse();
-        (links, root)
+        lent.links.reverse();
+        lent
     }
 }
 
-type Links = (Vec<(Option<Arc<Stored<Sealed<Delegation>>>>, bool)>, Option<Arc<Stored<Agent>>>);
+/// The delegation that a session rests on.
+#[derive(Default)]
+pub(crate) struct Lent {
+    /// The links, from the root to the one in use.
+    pub(crate) links: Vec<LentLink>,
+    /// The agent at the root.
+    pub(crate) root: Option<Arc<Stored<Agent>>>,
+}
+
+/// One link, as found.
+pub(crate) struct LentLink {
+    pub(crate) stored: Option<Arc<Stored<Sealed<Delegation>>>>,
+    lender_is_active: bool,
+}
+
+impl LentLink {
+    fn open(&self, key: &SealKey) -> Link<'_> {
+        let delegation = self.stored.as_ref().and_then(|stored| stored.value.open(key));
+        Link { delegation, lender_is_active: self.lender_is_active }
+    }
+}
+
+impl Lent {
+    /// The links as the core reads them, their seals checked.
+    pub(crate) fn links(&self, key: &SealKey) -> Vec<Link<'_>> {
+        self.links.iter().map(|link| link.open(key)).collect()
+    }
+
+    /// What the agent at the root may do.
+    pub(crate) fn root_capabilities(&self) -> &[Pattern] {
+        self.root.as_ref().map_or(&[], |root| &root.value.capabilities)
+    }
+}
 
 /// How long a call must wait, by what makes it wait.
 #[derive(Clone, Copy)]

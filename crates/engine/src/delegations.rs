@@ -62,10 +62,10 @@ impl Engine {
         {
             return Err(Error::not_found("delegation", id.as_str()));
         }
-        let (stored, root) = self.links_to(new.parent.clone());
+        let lent = self.lent(new.parent.clone());
         let now = self.now();
-        let parent_ends =
-            stored.last().and_then(|(link, _)| link.as_ref()).map(|link| link.value.unchecked().expires_at);
+        let parent = lent.links.last().and_then(|link| link.stored.as_ref());
+        let parent_ends = parent.map(|parent| parent.value.unchecked().expires_at);
         let until = now.plus(Duration::from_secs(ttl.unsigned_abs()));
         let delegation = Delegation {
             id: DelegationId::from_entropy(self.bits()),
@@ -79,15 +79,9 @@ impl Engine {
             expires_at: parent_ends.map_or(until, |ends| until.min(ends)),
             revoked_at: None,
         };
-        let mut links: Vec<Link<'_>> = stored
-            .iter()
-            .map(|(link, active)| Link {
-                delegation: link.as_ref().and_then(|l| l.value.open(&self.seal_key)),
-                lender_is_active: *active,
-            })
-            .collect();
+        let mut links = lent.links(&self.seal_key);
         links.push(Link { delegation: Some(&delegation), lender_is_active: true });
-        let root = root.unwrap_or(from);
+        let root = lent.root.as_ref().unwrap_or(&from);
         verify(&links, &root.value.capabilities, now)
             .map_err(|denial| Error::forbidden(denial.code(), denial.to_string()))?;
         let mut changes = Changes::default();
@@ -121,8 +115,8 @@ impl Engine {
         if delegation.parent.is_none() {
             return Vec::new();
         }
-        let (links, _) = self.links_to(Some(delegation.id.clone()));
-        links.iter().filter_map(|(link, _)| link.as_ref()).map(|l| l.value.unchecked().id.to_string()).collect()
+        let lent = self.lent(Some(delegation.id.clone()));
+        lent.links.iter().filter_map(|l| l.stored.as_ref()).map(|s| s.value.unchecked().id.to_string()).collect()
     }
 
     /// Revokes a delegation, and with it everything lent on from it.

@@ -45,4 +45,4 @@ pub use records::{
 pub use servers::{NewServer, Server, Tool};
 pub use sessions::SessionView;
 pub use telemetry::Report;
-pub use tokens::{Introspection, IssuedToken};
+pub use tokens::{Introspection, IssuedToken, NewToken};

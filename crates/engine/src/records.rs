@@ -224,7 +224,7 @@ impl Engine {
         caller.needs(Right::Administer)?;
         let root = self.root().is_some_and(|org| org.id == caller.org);
         let mut orgs = self.registry.organisations.filter(|org| root || org.id == caller.org);
-        orgs.sort_by(|a, b| a.value.created_at.cmp(&b.value.created_at));
+        orgs.sort_by_key(|org| org.value.created_at);
         Ok(orgs.iter().map(|org| org.value.clone()).collect())
     }
 

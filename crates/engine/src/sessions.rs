@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use countersign_core::Timestamp;
 use countersign_core::agent::Status;
-use countersign_core::capability::Pattern;
 use countersign_core::chain::Chain;
-use countersign_core::delegation::{Link, verify};
+use countersign_core::delegation::verify;
 use countersign_core::id::{AgentId, ChainId, DelegationId, SessionId};
 use countersign_core::role::Right;
 use countersign_core::seal::Sealed;
@@ -199,15 +198,8 @@ impl Engine {
 
     /// Whether every link of a delegation still holds.
     pub(crate) fn verify_delegation(&self, leaf: &DelegationId) -> Result<(), Error> {
-        let (stored, root) = self.links_to(Some(leaf.clone()));
-        let links: Vec<Link<'_>> = stored
-            .iter()
-            .map(|(link, active)| Link {
-                delegation: link.as_ref().and_then(|l| l.value.open(&self.seal_key)),
-                lender_is_active: *active,
-            })
-            .collect();
-        let holds: &[Pattern] = root.as_ref().map_or(&[], |root| &root.value.capabilities);
-        verify(&links, holds, self.now()).map_err(|denial| Error::forbidden(denial.code(), denial.to_string()))
+        let lent = self.lent(Some(leaf.clone()));
+        verify(&lent.links(&self.seal_key), lent.root_capabilities(), self.now())
+            .map_err(|denial| Error::forbidden(denial.code(), denial.to_string()))
     }
 }

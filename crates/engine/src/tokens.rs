@@ -25,6 +25,19 @@ const DEFAULT_TTL: i64 = 300;
 /// The longest life a token can have, in seconds.
 const MAX_TTL: i64 = 3_600;
 
+/// What issuing a token takes.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// Whose it is.
+    pub agent: AgentId,
+    /// The most it may be used for.
+    pub scopes: Vec<Pattern>,
+    /// How long it lives, in seconds; 300 when absent or 0, 3,600 at most.
+    pub ttl: Option<i64>,
+    /// The session it is for.
+    pub session: Option<String>,
+}
+
 /// A token that was just issued: the only time the secret is there.
 #[derive(Debug)]
 pub struct IssuedToken {
@@ -51,18 +64,12 @@ pub(crate) fn token_id(secret: &str) -> Result<TokenId, Error> {
 }
 
 impl Engine {
-    /// Issues a token for an agent. `ttl` is in seconds.
-    pub async fn issue_token(
-        &self,
-        caller: &Caller,
-        agent: &AgentId,
-        scopes: Vec<Pattern>,
-        ttl: Option<i64>,
-        session: Option<&str>,
-    ) -> Result<IssuedToken, Error> {
+    /// Issues a token for an agent.
+    pub async fn issue_token(&self, caller: &Caller, new: NewToken) -> Result<IssuedToken, Error> {
+        let NewToken { agent, scopes, ttl, session } = new;
         caller.needs(Right::Issue)?;
-        caller.speaks_for(agent)?;
-        let holder = self.active_agent(caller, agent)?;
+        caller.speaks_for(&agent)?;
+        let holder = self.active_agent(caller, &agent)?;
         if let Some(scope) = widened(&holder.value.capabilities, &scopes) {
             let message = format!("the agent does not have the capability `{}`", scope.as_str());
             return Err(Error::forbidden("scope_exceeds_capabilities", message));
@@ -79,8 +86,8 @@ impl Engine {
             asked => asked.min(MAX_TTL),
         };
         // A session id that the client made up ties the token to nothing.
-        let session = match session.and_then(|id| self.registry.sessions.get(&caller.org, id)) {
-            Some(found) if found.value.unchecked().agent != *agent => {
+        let session = match session.and_then(|id| self.registry.sessions.get(&caller.org, &id)) {
+            Some(found) if found.value.unchecked().agent != agent => {
                 return Err(Error::forbidden("session_foreign", "the session belongs to another agent"));
             }
             Some(found) => Some(found.value.unchecked().id.clone()),
@@ -101,7 +108,7 @@ impl Engine {
         };
         let mut changes = Changes::default();
         changes.create(Sealed::new(token.clone(), &self.seal_key))?;
-        self.change(caller, ChainId::from(agent), ("issue", "token", id.as_str()), changes).await?;
+        self.change(caller, ChainId::from(&agent), ("issue", "token", id.as_str()), changes).await?;
         Ok(IssuedToken { secret, token })
     }
 
