@@ -5,6 +5,7 @@ use crate::denial::Denial;
 use crate::effect::Effect;
 use crate::facts::{Action, Facts};
 use crate::gates;
+pub use crate::step::{Hold, Step};
 
 /// A tier of the Guardian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,58 +28,6 @@ impl Guard {
             Self::Deep => "deep",
         }
     }
-}
-
-/// What one gate says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Nothing against it.
-    Pass,
-    /// A human's approval covers what the gate would otherwise hold back.
-    Approved,
-    /// Treat the action as one tier worse from here on.
-    Raise(Suspicion),
-    /// A human must approve, unless a later gate refuses.
-    Hold(Hold),
-    /// No.
-    Refuse(Denial),
-}
-
-/// Why a human must approve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    /// The session is read-only and the action writes.
-    ReadOnly,
-    /// The action destroys something.
-    Destructive,
-    /// An operator wants every call of this tool approved.
-    Tool,
-}
-
-impl Hold {
-    /// The stable code.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::ReadOnly => "session_read_only",
-            Self::Destructive => "destructive_needs_approval",
-            Self::Tool => "tool_needs_approval",
-        }
-    }
-
-    /// What to tell the agent.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::ReadOnly => "session is read_only: a human must approve this action",
-            Self::Destructive => "requires approval: a human must approve this destructive action",
-            Self::Tool => "requires approval: an operator wants every call of this tool approved",
-        }
-    }
-
-    /// Every code there is.
-    pub const CODES: &'static [&'static str] =
-        &["session_read_only", "destructive_needs_approval", "tool_needs_approval"];
 }
 
 /// The answer to an action.
@@ -155,6 +104,7 @@ pub const GATES: &[(&str, Guard, Gate)] = &[
 #[must_use]
 pub fn decide(action: Action<'_>, facts: &Facts<'_>) -> Decision {
     let mut action = action;
+    let mut approved = false;
     let mut decision = Decision {
         verdict: Verdict::Allow,
         gate: None,
@@ -166,7 +116,7 @@ pub fn decide(action: Action<'_>, facts: &Facts<'_>) -> Decision {
     for (name, guard, gate) in GATES {
         match gate(&action, facts) {
             Step::Pass => {}
-            Step::Approved => decision.used_approval = true,
+            Step::Approved => approved = true,
             Step::Raise(suspicion) => {
                 action.class.effect = action.class.effect.raised();
                 decision.raised = Some(suspicion);
@@ -186,6 +136,7 @@ pub fn decide(action: Action<'_>, facts: &Facts<'_>) -> Decision {
             }
         }
     }
+    decision.used_approval = approved && decision.verdict == Verdict::Allow;
     decision.effect = action.class.effect;
     decision.guard = match action.class.effect {
         Effect::Read => Guard::Fast,

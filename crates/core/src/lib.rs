@@ -24,6 +24,7 @@ pub mod limits;
 pub mod role;
 pub mod seal;
 pub mod session;
+pub mod step;
 pub mod time;
 
 pub use decide::{Decision, Verdict, decide};

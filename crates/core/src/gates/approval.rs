@@ -1,9 +1,9 @@
 //! Approval: what only a human's word on exactly this action lets pass.
 
-use crate::decide::{Hold, Step};
 use crate::denial::Denial;
 use crate::effect::Effect;
 use crate::facts::{Action, Facts};
+use crate::step::{Hold, Step};
 
 pub(crate) fn gate(action: &Action<'_>, facts: &Facts<'_>) -> Step {
     if action.class.effect == Effect::Admin {

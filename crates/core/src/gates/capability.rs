@@ -1,9 +1,9 @@
 //! Capability: the allow-list, the blocklist, and the scopes of a token.
 
 use crate::capability::allows;
-use crate::decide::Step;
 use crate::denial::Denial;
 use crate::facts::{Action, Facts};
+use crate::step::Step;
 
 pub(crate) fn gate(action: &Action<'_>, facts: &Facts<'_>) -> Step {
     if allows(&facts.agent.blocked, action.tool) {

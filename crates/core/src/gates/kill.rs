@@ -1,9 +1,9 @@
 //! Kill: what is stopped, suspended or revoked does nothing at all.
 
 use crate::agent::Status;
-use crate::decide::Step;
 use crate::denial::Denial;
 use crate::facts::{Action, Facts};
+use crate::step::Step;
 
 pub(crate) fn gate(_: &Action<'_>, facts: &Facts<'_>) -> Step {
     match (facts.stop, facts.agent.status) {

@@ -1,8 +1,8 @@
 //! Limits: how often an agent may ask, and how often a tool may be asked for.
 
-use crate::decide::Step;
 use crate::denial::Denial;
 use crate::facts::{Action, Facts};
+use crate::step::Step;
 
 pub(crate) fn gate(_: &Action<'_>, facts: &Facts<'_>) -> Step {
     match (facts.agent_wait, facts.tool_wait) {

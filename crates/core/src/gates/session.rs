@@ -2,11 +2,11 @@
 //! and what a read-only session holds back.
 
 use crate::capability::allows;
-use crate::decide::{Hold, Step};
 use crate::denial::Denial;
 use crate::effect::Effect;
 use crate::facts::{Action, Facts, SessionFacts};
 use crate::session::{Mode, Session};
+use crate::step::{Hold, Step};
 
 pub(crate) fn gate(action: &Action<'_>, facts: &Facts<'_>) -> Step {
     match facts.session {

@@ -1,0 +1,43 @@
+# What people type. `make` alone lists it.
+
+CARGO ?= cargo
+
+.PHONY: help dev test check bench nightly generate compat
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make dev       build and start on http://127.0.0.1:8080 with a demo organisation
+dev:
+	@$(CARGO) build --package countersign
+	@exec target/debug/countersign dev
+
+## make test      every check: format, lints, shape, tests, generated files, published SDKs
+test: check
+	$(CARGO) test --workspace
+	compat/run
+
+## make check     what needs no running server: format, lints, shape, generated files
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) run --quiet --package xtask -- shape
+	$(CARGO) run --quiet --package xtask -- generate --check
+
+## make generate  rewrite what is generated and checked in: docs/openapi.json, docs/config.schema.json
+generate:
+	$(CARGO) run --quiet --package xtask -- generate
+
+## make bench     measure against floors of the same run; writes target/bench.json
+bench:
+	$(CARGO) build --release --package countersign --package countersign-bench
+	target/release/countersign-bench target/release/countersign
+
+## make nightly   what takes long: 200 kills under load
+nightly:
+	COUNTERSIGN_KILLS=200 $(CARGO) test --package countersign --test crash -- --nocapture
+
+## make compat    the published SDKs against a live server
+compat:
+	$(CARGO) build --package countersign
+	compat/run
