@@ -1,5 +1,5 @@
 //! The gates: each one rule, pure, in its own file. Their order is
-//! [`crate::decide::GATES`].
+//! `decide::GATES`.
 
 pub(crate) mod approval;
 pub(crate) mod behaviour;

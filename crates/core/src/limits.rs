@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-/// A rate: `per_minute` on average, and up to `burst` at once.
+/// A rate: `per_minute` on average, and a minute's worth at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// How many a minute, on average. Zero means without limit.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use countersign_store::Write;
 
-use crate::collection::{Record, Stored};
+use crate::collection::Stored;
 use crate::error::Error;
 use crate::recorder::Recording;
-use crate::registry::Registry;
+use crate::registry::{Record, Registry};
 
 type Apply = Box<dyn FnOnce(&Registry) + Send>;
 

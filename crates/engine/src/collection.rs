@@ -4,29 +4,15 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use countersign_core::id::OrgId;
-use countersign_store::{Documents, StoreError};
 use dashmap::DashMap;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::registry::Registry;
-
-/// A kind of document.
-pub(crate) trait Record: Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
-    /// The collection's name in the store.
-    const KIND: &'static str;
-
+/// What has a name within its kind, and an organisation.
+pub(crate) trait Owned {
     /// The document's name within its kind.
     fn key(&self) -> &str;
 
     /// The organisation it belongs to.
     fn org(&self) -> &OrgId;
-
-    /// Where documents of this kind are kept in memory.
-    fn collection(registry: &Registry) -> &Collection<Self>;
-
-    /// Runs whenever the document was put into memory: keeps look-ups current.
-    fn placed(&self, _: &Registry) {}
 }
 
 /// A document and its revision.
@@ -47,7 +33,7 @@ impl<T> Default for Collection<T> {
     }
 }
 
-impl<T: Record> Collection<T> {
+impl<T: Owned> Collection<T> {
     /// The document called `key`, whatever its organisation.
     pub(crate) fn any(&self, key: &str) -> Option<Arc<Stored<T>>> {
         self.0.get(key).map(|found| Arc::clone(&found))
@@ -84,16 +70,5 @@ impl<T: Record> Collection<T> {
 
     pub(crate) fn remove(&self, key: &str) {
         self.0.remove(key);
-    }
-
-    /// Fills the collection from the store.
-    pub(crate) fn load(registry: &Registry, documents: &dyn Documents) -> Result<(), StoreError> {
-        for document in documents.list(T::KIND)? {
-            let value: T = serde_json::from_slice(&document.body)
-                .map_err(|why| StoreError::Corrupt(format!("{} `{}`: {why}", T::KIND, document.key)))?;
-            value.placed(registry);
-            T::collection(registry).put(value, document.revision);
-        }
-        Ok(())
     }
 }

@@ -32,6 +32,9 @@ const CAPACITY: usize = 16_384;
 const BATCH: usize = 1_024;
 /// How many entries may go by between checkpoints; a restart replays as many.
 const CHECKPOINT_EVERY: u64 = 20_000;
+/// How many chains may move between checkpoints: writing one of a thousand
+/// chains takes about a millisecond, during which everyone waits.
+const CHECKPOINT_CHAINS: usize = 1_000;
 /// How long the writer waits for work before it checkpoints what moved.
 const IDLE: Duration = Duration::from_secs(1);
 /// How many chains stay in memory.
@@ -339,7 +342,8 @@ impl Writer {
             return Ok(());
         }
         let count = batch.entries.len() as u64;
-        let checkpoints = self.since_checkpoint + count >= CHECKPOINT_EVERY;
+        let checkpoints =
+            self.since_checkpoint + count >= CHECKPOINT_EVERY || self.moved.len() >= CHECKPOINT_CHAINS;
         if checkpoints {
             let mut all = std::mem::take(&mut self.moved);
             all.extend(heads.iter().map(|(id, chain)| (id.clone(), *chain)));

@@ -11,12 +11,36 @@ use countersign_core::seal::Sealed;
 use countersign_core::session::{Session, Token};
 use countersign_store::{Documents, StoreError};
 use dashmap::DashMap;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::ApiKey;
-use crate::collection::{Collection, Record};
+use crate::collection::{Collection, Owned};
 use crate::records::{Delivery, Destination, OrgSettings, Organisation, Provider};
 use crate::servers::Server;
+
+/// A kind of document.
+pub(crate) trait Record: Owned + Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
+    /// The collection's name in the store.
+    const KIND: &'static str;
+
+    /// Where documents of this kind are kept in memory.
+    fn collection(registry: &Registry) -> &Collection<Self>;
+
+    /// Runs whenever the document was put into memory: keeps look-ups current.
+    fn placed(&self, _: &Registry) {}
+
+    /// Fills the collection from the store.
+    fn load(registry: &Registry, documents: &dyn Documents) -> Result<(), StoreError> {
+        for document in documents.list(Self::KIND)? {
+            let value: Self = serde_json::from_slice(&document.body)
+                .map_err(|why| StoreError::Corrupt(format!("{} `{}`: {why}", Self::KIND, document.key)))?;
+            value.placed(registry);
+            Self::collection(registry).put(value, document.revision);
+        }
+        Ok(())
+    }
+}
 
 /// A name that is taken: what makes agent names unique within an organisation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,30 +85,28 @@ impl Registry {
     /// Reads everything the store holds.
     pub(crate) fn load(documents: &dyn Documents) -> Result<Self, StoreError> {
         let registry = Self::default();
-        Collection::<Organisation>::load(&registry, documents)?;
-        Collection::<OrgSettings>::load(&registry, documents)?;
-        Collection::<ApiKey>::load(&registry, documents)?;
-        Collection::<Agent>::load(&registry, documents)?;
-        Collection::<Name>::load(&registry, documents)?;
-        Collection::<Stop>::load(&registry, documents)?;
-        Collection::<Server>::load(&registry, documents)?;
-        Collection::<Sealed<Token>>::load(&registry, documents)?;
-        Collection::<Sealed<Session>>::load(&registry, documents)?;
-        Collection::<Sealed<Delegation>>::load(&registry, documents)?;
-        Collection::<Sealed<Approval>>::load(&registry, documents)?;
-        Collection::<Asked>::load(&registry, documents)?;
-        Collection::<Provider>::load(&registry, documents)?;
-        Collection::<Destination>::load(&registry, documents)?;
-        Collection::<Delivery>::load(&registry, documents)?;
+        <Organisation as Record>::load(&registry, documents)?;
+        <OrgSettings as Record>::load(&registry, documents)?;
+        <ApiKey as Record>::load(&registry, documents)?;
+        <Agent as Record>::load(&registry, documents)?;
+        <Name as Record>::load(&registry, documents)?;
+        <Stop as Record>::load(&registry, documents)?;
+        <Server as Record>::load(&registry, documents)?;
+        <Sealed<Token> as Record>::load(&registry, documents)?;
+        <Sealed<Session> as Record>::load(&registry, documents)?;
+        <Sealed<Delegation> as Record>::load(&registry, documents)?;
+        <Sealed<Approval> as Record>::load(&registry, documents)?;
+        <Asked as Record>::load(&registry, documents)?;
+        <Provider as Record>::load(&registry, documents)?;
+        <Destination as Record>::load(&registry, documents)?;
+        <Delivery as Record>::load(&registry, documents)?;
         Ok(registry)
     }
 }
 
 macro_rules! records {
     ($($kind:literal: $type:ty, $field:ident, $this:ident => $key:expr, $org:expr;)*) => {$(
-        impl Record for $type {
-            const KIND: &'static str = $kind;
-
+        impl Owned for $type {
             fn key(&self) -> &str {
                 let $this = self;
                 $key
@@ -94,6 +116,10 @@ macro_rules! records {
                 let $this = self;
                 $org
             }
+        }
+
+        impl Record for $type {
+            const KIND: &'static str = $kind;
 
             fn collection(registry: &Registry) -> &Collection<Self> {
                 &registry.$field
@@ -119,9 +145,7 @@ records! {
     "delivery": Delivery, deliveries, it => &it.id, &it.org;
 }
 
-impl Record for Sealed<Approval> {
-    const KIND: &'static str = "approval";
-
+impl Owned for Sealed<Approval> {
     fn key(&self) -> &str {
         self.unchecked().id.as_str()
     }
@@ -129,6 +153,10 @@ impl Record for Sealed<Approval> {
     fn org(&self) -> &OrgId {
         &self.unchecked().org
     }
+}
+
+impl Record for Sealed<Approval> {
+    const KIND: &'static str = "approval";
 
     fn collection(registry: &Registry) -> &Collection<Self> {
         &registry.approvals

@@ -72,7 +72,7 @@ pub struct Batch {
     pub writes: Vec<Write>,
     /// Where these chains stand after this batch: a checkpoint, so that a
     /// restart need not read the whole ledger. When not empty it covers every
-    /// chain that moved since the last checkpoint.
+    /// chain that moved since the last checkpoint, the latest moved last.
     pub chains: Vec<(ChainId, Chain)>,
 }
 
@@ -89,7 +89,9 @@ pub struct Checkpoint {
 pub trait Ledger: Send + Sync {
     /// Makes `batch` durable, whole, and returns the position of its first
     /// entry (entries count from 0). After `Ok` a crash or power loss loses
-    /// none of it; after `Err` none of it is there. [`StoreError::Conflict`]
+    /// none of it; after `Err` none of it is there while the store runs (a
+    /// restart may find it whole, if only the answer was lost).
+    /// [`StoreError::Conflict`]
     /// when any write's revision is not the stored one. The caller does not
     /// call this from two threads at once.
     fn commit(&self, batch: &Batch) -> Result<u64, StoreError>;
