@@ -65,6 +65,8 @@ pub struct Link<'a> {
     pub delegation: Option<&'a Delegation>,
     /// Whether the lender may act.
     pub lender_is_active: bool,
+    /// What the lender may not do, and so cannot lend.
+    pub lender_blocks: &'a [Pattern],
 }
 
 /// Checks a chain from its root to the link in use. `root_holds` are the

@@ -48,7 +48,16 @@ impl Changes {
     pub(crate) fn delete<T: Record>(&mut self, before: &Stored<T>) {
         let key = before.value.key().to_owned();
         self.writes.push(Write { kind: T::KIND, key: key.clone(), revision: before.revision, body: None });
-        self.applies.push(Box::new(move |registry| T::collection(registry).remove(&key)));
+        self.applies.push(Box::new(move |registry| {
+            if let Some(removed) = T::collection(registry).remove(&key) {
+                removed.value.removed(registry);
+            }
+        }));
+    }
+
+    /// How many documents change.
+    pub(crate) fn len(&self) -> usize {
+        self.writes.len()
     }
 
     /// Attaches the changes to the entry that records them.

@@ -344,11 +344,10 @@ impl Engine {
         while let Some(id) = next.take() {
             let stored = self.registry.delegations.any(id.as_str());
             let lender = stored.as_ref().and_then(|s| self.registry.agents.any(s.value.unchecked().from.as_str()));
-            let lender_is_active = lender.as_ref().is_some_and(|a| a.value.status == agent::Status::Active);
             next = stored.as_ref().and_then(|s| s.value.unchecked().parent.clone());
             next = next.filter(|_| lent.links.len() < MAX_LINKS);
-            lent.root = lender;
-            lent.links.push(LentLink { stored, lender_is_active });
+            lent.root.clone_from(&lender);
+            lent.links.push(LentLink { stored, lender });
         }
         lent.links.reverse();
         lent
@@ -367,13 +366,18 @@ pub(crate) struct Lent {
 /// One link, as found.
 pub(crate) struct LentLink {
     pub(crate) stored: Option<Arc<Stored<Sealed<Delegation>>>>,
-    lender_is_active: bool,
+    lender: Option<Arc<Stored<Agent>>>,
 }
 
 impl LentLink {
     fn open(&self, key: &SealKey) -> Link<'_> {
         let delegation = self.stored.as_ref().and_then(|stored| stored.value.open(key));
-        Link { delegation, lender_is_active: self.lender_is_active }
+        let lender = self.lender.as_ref().map(|lender| &lender.value);
+        Link {
+            delegation,
+            lender_is_active: lender.is_some_and(|lender| lender.status == agent::Status::Active),
+            lender_blocks: lender.map_or(&[], |lender| &lender.blocked),
+        }
     }
 }
 

@@ -68,7 +68,7 @@ impl<T: Owned> Collection<T> {
         self.0.insert(value.key().into(), Arc::new(Stored { revision, value }));
     }
 
-    pub(crate) fn remove(&self, key: &str) {
-        self.0.remove(key);
+    pub(crate) fn remove(&self, key: &str) -> Option<Arc<Stored<T>>> {
+        self.0.remove(key).map(|(_, removed)| removed)
     }
 }

@@ -80,7 +80,7 @@ impl Engine {
             revoked_at: None,
         };
         let mut links = lent.links(&self.seal_key);
-        links.push(Link { delegation: Some(&delegation), lender_is_active: true });
+        links.push(Link { delegation: Some(&delegation), lender_is_active: true, lender_blocks: &from.value.blocked });
         let root = lent.root.as_ref().unwrap_or(&from);
         verify(&links, &root.value.capabilities, now)
             .map_err(|denial| Error::forbidden(denial.code(), denial.to_string()))?;

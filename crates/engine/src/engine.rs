@@ -5,6 +5,7 @@ use std::sync::Arc;
 use countersign_core::Timestamp;
 use countersign_core::digest::Digest;
 use countersign_core::id::{ChainId, OrgId};
+use countersign_core::limits::Rate;
 use countersign_core::seal::SealKey;
 use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{Change, Event, Rejection, Revocation};
@@ -16,6 +17,9 @@ use crate::clock::{Clock, Entropy};
 use crate::error::Error;
 use crate::recorder::{Receipt, Recorder, Recording};
 use crate::registry::Registry;
+
+/// How many rejected authentications are recorded a minute.
+const REJECTIONS: Rate = Rate { per_minute: 6_000 };
 
 /// When an answer about a read may be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +120,7 @@ impl Engine {
     /// Loads what the store holds and starts the recorder.
     pub fn start(parts: Parts) -> Result<Self, StoreError> {
         let registry = Arc::new(Registry::load(parts.documents.as_ref())?);
-        let recorder = Recorder::start(Arc::clone(&parts.ledger), Arc::clone(&parts.live))?;
+        let recorder = Recorder::start(Arc::clone(&parts.ledger), Arc::clone(&parts.live), Arc::clone(&parts.clock))?;
         Ok(Self {
             registry,
             recorder,
@@ -217,8 +221,13 @@ impl Engine {
         Ok(self.recorder.record(changes.onto(recording, &self.registry)).await?)
     }
 
-    /// Records that a caller could not prove who it is.
+    /// Records that a caller could not prove who it is. Whoever guesses faster
+    /// than a hundred times a second, all guessers together, is turned away
+    /// before the guess counts, so that guessing cannot fill the disk.
     pub async fn reject(&self, org: Option<&OrgId>, rejection: &Rejection<'_>) -> Result<(), Error> {
+        if self.live.take("rejections", REJECTIONS, self.clock.monotonic()).is_err() {
+            return Err(Error::TooMany("too many callers showed bad credentials; try again in a minute"));
+        }
         let chain = org.map_or_else(ChainId::server, ChainId::from);
         let draft =
             Draft::new(chain, org, self.clock.now(), rejection).map_err(|why| Error::Invalid(why.to_string()))?;

@@ -24,6 +24,7 @@ mod records;
 mod registry;
 mod servers;
 mod sessions;
+mod sweep;
 mod telemetry;
 mod tokens;
 

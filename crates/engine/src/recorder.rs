@@ -24,6 +24,7 @@ use countersign_evidence::entry::{Draft, Entry};
 use countersign_store::{Batch, Ledger, Live, StoreError, Write};
 use tokio::sync::oneshot;
 
+use crate::clock::Clock;
 use crate::queue::{Queue, Taken};
 
 /// How many recordings may wait before callers are turned away.
@@ -37,6 +38,8 @@ const CHECKPOINT_EVERY: u64 = 20_000;
 const CHECKPOINT_CHAINS: usize = 1_000;
 /// How long the writer waits for work before it checkpoints what moved.
 const IDLE: Duration = Duration::from_secs(1);
+/// How many entries may go by before what long did not move is forgotten.
+const TIDY_EVERY: u64 = 1_000_000;
 /// How many chains stay in memory.
 const KEEP_CHAINS: usize = 1_000_000;
 
@@ -172,11 +175,19 @@ pub struct Recorder {
 
 impl Recorder {
     /// Starts the writer. `ledger` must not be written by anyone else.
-    pub fn start(ledger: Arc<dyn Ledger>, live: Arc<dyn Live>) -> Result<Self, StoreError> {
+    pub fn start(ledger: Arc<dyn Ledger>, live: Arc<dyn Live>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let replayed = recover(ledger.as_ref(), live.as_ref())?;
         let queue = Arc::new(Queue::new(CAPACITY));
         let state = Arc::new(State::default());
-        let mut writer = Writer { ledger, live, state: Arc::clone(&state), moved: replayed, since_checkpoint: 0 };
+        let mut writer = Writer {
+            ledger,
+            live,
+            clock,
+            state: Arc::clone(&state),
+            moved: replayed,
+            since_checkpoint: 0,
+            until_tidy: TIDY_EVERY,
+        };
         let source = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("recorder".into())
@@ -287,6 +298,8 @@ struct Writer {
     /// Chains that moved since the last checkpoint.
     moved: Chains,
     since_checkpoint: u64,
+    until_tidy: u64,
+    clock: Arc<dyn Clock>,
 }
 
 impl Writer {
@@ -303,7 +316,10 @@ impl Writer {
                     }
                     taken = rest;
                 }
-                Taken::Idle => self.checkpoint(),
+                Taken::Idle => {
+                    self.checkpoint();
+                    self.tidy();
+                }
                 Taken::Closed => return self.checkpoint(),
             }
         }
@@ -342,8 +358,7 @@ impl Writer {
             return Ok(());
         }
         let count = batch.entries.len() as u64;
-        let checkpoints =
-            self.since_checkpoint + count >= CHECKPOINT_EVERY || self.moved.len() >= CHECKPOINT_CHAINS;
+        let checkpoints = self.since_checkpoint + count >= CHECKPOINT_EVERY || self.moved.len() >= CHECKPOINT_CHAINS;
         if checkpoints {
             let mut all = std::mem::take(&mut self.moved);
             all.extend(heads.iter().map(|(id, chain)| (id.clone(), *chain)));
@@ -357,6 +372,10 @@ impl Writer {
             }
         };
         self.since_checkpoint = if checkpoints { 0 } else { self.since_checkpoint + count };
+        self.until_tidy = self.until_tidy.saturating_sub(count);
+        if self.until_tidy == 0 {
+            self.tidy();
+        }
         self.publish(waiting, heads, first);
         if !checkpoints {
             return Ok(());
@@ -425,6 +444,12 @@ impl Writer {
             tracing::error!(why = text, "the ledger cannot be written: every decision is refused until it can");
         }
         *self.state.why.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// Forgets what long did not move.
+    fn tidy(&mut self) {
+        self.live.forget(KEEP_CHAINS, self.clock.monotonic());
+        self.until_tidy = TIDY_EVERY;
     }
 
     fn checkpoint(&mut self) {

@@ -30,6 +30,9 @@ pub(crate) trait Record: Owned + Serialize + DeserializeOwned + Send + Sync + Si
     /// Runs whenever the document was put into memory: keeps look-ups current.
     fn placed(&self, _: &Registry) {}
 
+    /// Runs after the document was removed from memory.
+    fn removed(&self, _: &Registry) {}
+
     /// Fills the collection from the store.
     fn load(registry: &Registry, documents: &dyn Documents) -> Result<(), StoreError> {
         for document in documents.list(Self::KIND)? {
@@ -168,5 +171,13 @@ impl Record for Sealed<Approval> {
         if !on_chain.contains(&approval.id) {
             on_chain.push(approval.id.clone());
         }
+    }
+
+    fn removed(&self, registry: &Registry) {
+        let approval = self.unchecked();
+        if let Some(mut on_chain) = registry.asked_on.get_mut(&approval.chain) {
+            on_chain.retain(|id| *id != approval.id);
+        }
+        registry.asked_on.remove_if(&approval.chain, |_, on_chain| on_chain.is_empty());
     }
 }

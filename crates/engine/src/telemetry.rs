@@ -14,6 +14,9 @@ use crate::engine::{Engine, clip};
 use crate::error::Error;
 use crate::recorder::Recording;
 
+/// The longest duration that is recorded: entries hold no integer that a
+/// canonical form (RFC 8785) could round.
+const MAX_DURATION_MS: u64 = 1 << 53;
 /// How many circuits are remembered at most.
 const MAX_CIRCUITS: usize = 100_000;
 
@@ -53,7 +56,7 @@ impl Engine {
             let event = Outcome {
                 agent: agent.as_str(),
                 by: caller.name(),
-                duration_ms: report.duration_ms,
+                duration_ms: report.duration_ms.map(|ms| ms.min(MAX_DURATION_MS)),
                 error_type: report.error_type.as_deref().map(|e| Cow::Borrowed(clip(e, 128))),
                 event_type: Cow::Borrowed(clip(&report.event_type, 64)),
                 session: session.map(|s| Cow::Borrowed(clip(s, 256))),

@@ -1,12 +1,13 @@
 //! Capability: the allow-list, the blocklist, and the scopes of a token.
 
-use crate::capability::allows;
+use crate::capability::{Pattern, allows};
 use crate::denial::Denial;
 use crate::facts::{Action, Facts};
 use crate::step::Step;
 
 pub(crate) fn gate(action: &Action<'_>, facts: &Facts<'_>) -> Step {
-    if allows(&facts.agent.blocked, action.tool) {
+    let blocked = |patterns: &[Pattern]| allows(patterns, action.tool);
+    if blocked(&facts.agent.blocked) || facts.delegation.iter().any(|link| blocked(link.lender_blocks)) {
         return Step::Refuse(Denial::CapabilityBlocked);
     }
     // In a delegated session the right is the lender's: the ceiling bounds it

@@ -1,0 +1,97 @@
+//! One of every kind of event, with a text of the test's choosing wherever a
+//! stranger chooses the text.
+
+use countersign_core::chain::Count;
+use countersign_core::id::{ChainId, OrgId};
+use countersign_core::{Digest, Effect, Timestamp};
+use countersign_evidence::entry::Draft;
+use countersign_evidence::event::{
+    Action, Approval, Change, Decision, Event, Judgement, Outcome, Rejection, Revocation,
+};
+
+/// The kind of an event, what it adds to a tally, and its entry but for its place.
+pub type Sample = (&'static str, Option<Count>, Draft);
+
+/// Every verdict there is.
+pub const VERDICTS: [&str; 3] = ["allow", "deny", "elevate"];
+/// Every effect there is.
+pub const EFFECTS: [Effect; 4] = [Effect::Read, Effect::Mutating, Effect::Destructive, Effect::Admin];
+
+/// A decision that says everything it can.
+pub fn decision<'a>(text: &'a str, verdict: &'a str, judged: Effect) -> Decision<'a> {
+    Decision {
+        action: Action { arguments: Digest::of(b"{}"), source: "mcp", tool: text.into() },
+        agent: "agent_1",
+        agent_revision: 7,
+        approval: Some("appr_1"),
+        by: "key_1",
+        code: Some("session_read_only"),
+        effect: Judgement { by: "keyword", judged, raised: Some("denial_rate"), word: Some("create") },
+        epoch: 3,
+        gate: Some("session"),
+        guard: "spot",
+        id: "chk_1",
+        session: Some(text.into()),
+        verdict,
+    }
+}
+
+fn sample<E: Event>(chain: &ChainId, event: &E) -> Sample {
+    let org = OrgId::parse("acme").unwrap();
+    let time = Timestamp::parse("2026-11-21T08:00:00Z").unwrap();
+    (E::KIND, event.count(), Draft::new(chain.clone(), Some(&org), time, event).unwrap())
+}
+
+/// Every kind of event, saying everything it can, then saying as little as it can.
+pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
+    let decision = decision(text, "elevate", Effect::Mutating);
+    let short = Decision {
+        approval: None,
+        code: None,
+        effect: Judgement { raised: None, word: None, ..decision.effect.clone() },
+        gate: None,
+        session: None,
+        verdict: "allow",
+        ..decision.clone()
+    };
+    let outcome = Outcome {
+        agent: "agent_1",
+        by: "key_1",
+        duration_ms: Some(12),
+        error_type: Some(text.into()),
+        event_type: text.into(),
+        session: Some(text.into()),
+        success: Some(false),
+        tool: text.into(),
+    };
+    let silent = Outcome { duration_ms: None, error_type: None, session: None, success: None, ..outcome.clone() };
+    let approval = Approval {
+        agent: "agent_1",
+        arguments: Digest::of(text.as_bytes()),
+        by: "key_2",
+        effect: Effect::Destructive,
+        id: "appr_1",
+        name: text.into(),
+        session: Some(text.into()),
+        status: "approved",
+        tool: text.into(),
+    };
+    let outside = Approval { session: None, ..approval.clone() };
+    let revocation = Revocation { by: "key_1", id: "agent_1", noun: "agent", reason: text.into(), verb: "suspend" };
+    let change = Change { by: "key_1", id: "agent_1", noun: "agent", verb: "create" };
+    let rejection =
+        Rejection { code: "unauthenticated", credential: "api_key", peer: Some("192.0.2.1:443"), route: text.into() };
+    let unseen = Rejection { peer: None, ..rejection.clone() };
+    vec![
+        sample(chain, &decision),
+        sample(chain, &short),
+        sample(chain, &outcome),
+        sample(chain, &silent),
+        sample(chain, &approval),
+        sample(chain, &outside),
+        sample(chain, &revocation),
+        sample(chain, &change),
+        sample(chain, &rejection),
+        sample(chain, &unseen),
+    ]
+}
