@@ -33,6 +33,16 @@ macro_rules! denials {
                 }
             }
 
+            fn text_of(code: &str) -> Option<&'static str> {
+                let all = [
+                    $(Self::$variant,)*
+                    Self::AgentRate(Duration::ZERO),
+                    Self::ToolRate(Duration::ZERO),
+                    Self::CircuitOpen(Duration::ZERO),
+                ];
+                all.into_iter().find(|denial| denial.code() == code).map(Self::text)
+            }
+
             /// What to tell the agent: what was refused and by which rule.
             #[must_use]
             pub const fn text(self) -> &'static str {
@@ -134,4 +144,11 @@ impl std::fmt::Display for Denial {
             Hope::After(wait) => write!(f, "; try again in {} s", wait.as_secs() + 1),
         }
     }
+}
+
+/// What to tell of a refusal, given its code: a denial's or a hold's.
+#[must_use]
+pub fn text_of(code: &str) -> Option<&'static str> {
+    Denial::text_of(code)
+        .or_else(|| crate::step::Hold::ALL.iter().find(|hold| hold.code() == code).map(|hold| hold.text()))
 }

@@ -50,6 +50,9 @@ impl Hold {
         }
     }
 
+    /// Every hold there is.
+    pub const ALL: [Self; 3] = [Self::ReadOnly, Self::Destructive, Self::Tool];
+
     /// Every code there is.
     pub const CODES: &'static [&'static str] =
         &["session_read_only", "destructive_needs_approval", "tool_needs_approval"];

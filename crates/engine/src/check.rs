@@ -87,6 +87,8 @@ impl Engine {
     pub async fn check(&self, caller: &Caller, ask: Ask<'_>) -> Result<Answer, Error> {
         caller.needs(Right::Ask)?;
         check_name("action_name", ask.tool)?;
+        check_name("action_source", ask.source)?;
+        self.needs_constrained_token(caller).await?;
         if ask.session.is_some_and(|id| id.len() > 256) {
             return Err(Error::Invalid("`session_id` must have at most 256 bytes".into()));
         }
@@ -105,6 +107,21 @@ impl Engine {
             }
         }
         Err(RecordError::Superseded.into())
+    }
+
+    /// Where an organisation demands tokens that are bound to their holder,
+    /// whatever this version accepts is not enough, and is refused.
+    async fn needs_constrained_token(&self, caller: &Caller) -> Result<(), Error> {
+        let settings = self.registry.settings.any(caller.org.as_str());
+        if !settings.is_some_and(|s| s.value.require_sender_constrained_tokens) {
+            return Ok(());
+        }
+        let code = "sender_constrained_token_required";
+        let rejection = event::Rejection { code, credential: "unbound", peer: None, route: "check".into() };
+        self.reject(Some(&caller.org), &rejection).await?;
+        let message = "this organisation demands sender-constrained tokens, which this version cannot verify yet; \
+                       an administrator can turn `require_sender_constrained_tokens` off";
+        Err(Error::Unauthenticated { code, message })
     }
 
     async fn try_check(&self, caller: &Caller, ask: Ask<'_>, waits: Waits) -> Result<Answer, Failed> {

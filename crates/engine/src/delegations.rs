@@ -110,13 +110,10 @@ impl Engine {
         Ok(found)
     }
 
-    /// The ids from the root to this delegation, itself included; empty for a root.
-    pub fn delegation_chain(&self, delegation: &Delegation) -> Vec<String> {
-        if delegation.parent.is_none() {
-            return Vec::new();
-        }
-        let lent = self.lent(Some(delegation.id.clone()));
-        lent.links.iter().filter_map(|l| l.stored.as_ref()).map(|s| s.value.unchecked().id.to_string()).collect()
+    /// The links that lead to this delegation, the root first.
+    pub fn links_before(&self, delegation: &Delegation) -> Vec<DelegationId> {
+        let lent = self.lent(delegation.parent.clone());
+        lent.links.iter().filter_map(|l| l.stored.as_ref()).map(|s| s.value.unchecked().id.clone()).collect()
     }
 
     /// Revokes a delegation, and with it everything lent on from it.

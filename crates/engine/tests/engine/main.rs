@@ -1,0 +1,14 @@
+//! What the engine promises to whoever calls it, shown from outside: with a
+//! clock that stands still, luck that repeats, and a ledger that can be held
+//! and cut off. Nothing here sleeps.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where what it was given is wrong"
+)]
+
+mod checks;
+mod sessions;
+mod world;

@@ -1,0 +1,80 @@
+//! The check: may this agent do this, now?
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use countersign_core::decide::Verdict;
+use countersign_core::denial::Denial;
+use countersign_engine::{Ask, Caller, Durability};
+use countersign_wire::rest::check::{CheckAnswer, CheckReply, CheckRequest, Confidence, LegacyCheckRequest};
+use countersign_wire::rest::word;
+
+use super::{Answer, ok};
+use crate::body::Body;
+use crate::identity::Who;
+use crate::refuse::Refusal;
+use crate::surface::Surface;
+
+/// Decides whether an agent may act, records the decision, and answers.
+#[utoipa::path(post, path = "/api/v1/agenttrust/check", tag = "check", request_body = CheckRequest,
+    responses((status = 200, description = "allowed, denied or waiting for an approval", body = CheckReply),
+        (status = 403, description = "the caller or the session is another agent's"),
+        (status = 503, description = "nothing can be recorded, so nothing is decided")))]
+pub(crate) async fn check(State(surface): State<Surface>, Who(caller): Who, Body(asked): Body<CheckRequest>) -> Answer {
+    answer(&surface, &caller, &asked).await
+}
+
+/// The same, in the shape that older integrations send.
+#[utoipa::path(post, path = "/api/v1/actions/check", tag = "check", request_body = LegacyCheckRequest,
+    responses((status = 200, body = CheckReply)))]
+pub(crate) async fn check_legacy(
+    State(surface): State<Surface>,
+    Who(caller): Who,
+    Body(asked): Body<LegacyCheckRequest>,
+) -> Answer {
+    answer(&surface, &caller, &asked.into()).await
+}
+
+async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Answer {
+    let input = asked.action_input.as_ref().map(countersign_wire::raw::Json::as_str);
+    let arguments = countersign_evidence::arguments_digest(&asked.action_input_summary, input)
+        .map_err(|_| Refusal::invalid("`action_input` has no canonical form (RFC 8785)"))?;
+    let ask = Ask {
+        agent: &asked.agent_id,
+        session: asked.session_id.as_deref(),
+        tool: &asked.action_name,
+        source: &asked.action_source,
+        hint: asked.action_effect,
+        summary: &asked.action_input_summary,
+        arguments,
+    };
+    let answer = surface.engine.check(caller, ask).await?;
+    surface.metrics.answered(&answer);
+    let verdict = answer.decision.verdict;
+    if let Verdict::Deny(denial @ (Denial::IdentityMismatch | Denial::SessionForeign)) = verdict {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, denial.code(), denial.to_string()));
+    }
+    let denial;
+    let reason = match verdict {
+        Verdict::Allow if answer.decision.used_approval => "a human approved exactly this action",
+        Verdict::Allow => "capability match",
+        Verdict::Elevate(hold) => hold.text(),
+        Verdict::Deny(why) => {
+            denial = why.to_string();
+            &denial
+        }
+    };
+    let help = verdict.code().map(|code| format!("docs/denials/{code}.md"));
+    ok(&CheckAnswer {
+        decision: &answer.decision,
+        check_id: &answer.id,
+        confidence: Confidence::CERTAIN,
+        latency_ms: u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX),
+        reason,
+        approval_id: answer.approval.as_ref(),
+        durability: match answer.durability {
+            Durability::Sync => word::Durability::Sync,
+            Durability::Grouped => word::Durability::Grouped,
+        },
+        help: help.as_deref(),
+    })
+}

@@ -1,0 +1,99 @@
+//! What Prometheus scrapes. Every name begins with `countersign_`.
+
+use countersign_core::decide::Verdict;
+use countersign_engine::{Answer, Engine};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    verdict: &'static str,
+    effect: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabel {
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabel {
+    status: u16,
+}
+
+/// The numbers that are counted as things happen.
+pub(crate) struct Metrics {
+    decisions: Family<DecisionLabels, Counter>,
+    refusals: Family<CodeLabel, Counter>,
+    responses: Family<StatusLabel, Counter>,
+    seconds: Histogram,
+    pub(crate) rejections: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            decisions: Family::default(),
+            refusals: Family::default(),
+            responses: Family::default(),
+            seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
+            rejections: Counter::default(),
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn answered(&self, answer: &Answer) {
+        let labels =
+            DecisionLabels { verdict: answer.decision.verdict.as_str(), effect: answer.decision.effect.as_str() };
+        self.decisions.get_or_create(&labels).inc();
+        if let (Verdict::Deny(_) | Verdict::Elevate(_), Some(code)) =
+            (answer.decision.verdict, answer.decision.verdict.code())
+        {
+            self.refusals.get_or_create(&CodeLabel { code }).inc();
+        }
+        self.seconds.observe(answer.took.as_secs_f64());
+    }
+
+    pub(crate) fn responded(&self, status: u16) {
+        self.responses.get_or_create(&StatusLabel { status }).inc();
+    }
+
+    /// Everything, in the OpenMetrics text format.
+    pub(crate) fn text(&self, engine: &Engine) -> Result<String, std::fmt::Error> {
+        let health = engine.health();
+        let mut registry = Registry::with_prefix("countersign");
+        registry.register("decisions", "Decisions by verdict and effect", self.decisions.clone());
+        registry.register("refusals", "Decisions that were not allows, by code", self.refusals.clone());
+        registry.register("http_responses", "HTTP responses by status", self.responses.clone());
+        registry.register(
+            "rejected_authentications",
+            "Callers that could not prove who they are",
+            self.rejections.clone(),
+        );
+        registry.register("check_seconds", "Time to decide and record, in seconds", self.seconds.clone());
+        let gauge = |number: u64| {
+            let gauge = Gauge::<i64>::default();
+            gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+            gauge
+        };
+        registry.register("recorder_entries", "Entries recorded since the start", gauge(health.recorded));
+        registry.register("recorder_commits", "Durable transactions since the start", gauge(health.commits));
+        registry.register("recorder_waiting", "Recordings that wait", gauge(health.waiting as u64));
+        registry.register("recorder_lost", "Answered reads that could not be recorded", gauge(health.lost));
+        registry.register(
+            "recorder_failing",
+            "1 while nothing can be recorded",
+            gauge(u64::from(health.failure.is_some())),
+        );
+        registry.register("sessions", "Sessions in memory", gauge(health.sessions as u64));
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}

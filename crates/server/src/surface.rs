@@ -1,0 +1,30 @@
+//! What every handler is given.
+
+use std::sync::Arc;
+
+use countersign_engine::{Caller, Engine};
+
+use crate::metrics::Metrics;
+
+/// The server's shared state. Cheap to clone.
+#[derive(Clone)]
+pub struct Surface {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) dev_mode: bool,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) openapi: Arc<str>,
+}
+
+impl Surface {
+    /// A surface on `engine`. In dev mode a call without credentials acts as a
+    /// developer of the first organisation.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, dev_mode: bool) -> Self {
+        Self { engine, dev_mode, metrics: Arc::default(), openapi: crate::openapi_json().into() }
+    }
+
+    /// Who a call without credentials is.
+    pub(crate) fn developer(&self) -> Option<Caller> {
+        if self.dev_mode { self.engine.developer() } else { None }
+    }
+}
