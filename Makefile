@@ -17,11 +17,12 @@ test: check
 	$(CARGO) test --workspace
 	compat/run
 
-## make check     what needs no running server: format, lints, shape, generated files
+## make check     what needs no running server: format, lints, shape, docs, generated files
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) run --quiet --package xtask -- shape
+	$(CARGO) run --quiet --package xtask -- docs
 	$(CARGO) run --quiet --package xtask -- generate --check
 
 ## make generate  rewrite what is generated and checked in: docs/openapi.json, docs/config.schema.json

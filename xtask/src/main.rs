@@ -1,6 +1,7 @@
-//! Tasks of the workspace: `shape` checks where the arrows point, `generate`
-//! writes what is generated and checked in.
+//! Tasks of the workspace: `shape` checks where the arrows point, `docs` that
+//! every code has a page and every link leads somewhere, and `generate` writes what is generated and checked in.
 
+mod docs;
 mod generate;
 mod shape;
 
@@ -11,8 +12,9 @@ fn main() -> anyhow::Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["shape"] => shape::check(),
+        ["docs"] => docs::check(),
         ["generate"] => generate::write(),
         ["generate", "--check"] => generate::check(),
-        _ => bail!("usage: cargo xtask shape | generate [--check]"),
+        _ => bail!("usage: cargo xtask shape | docs | generate [--check]"),
     }
 }

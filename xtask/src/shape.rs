@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("countersign-bench", &["countersign-core", "countersign-store", "countersign-engine"]),
-    ("xtask", &[]),
+    ("xtask", &["countersign-core"]),
 ];
 
 /// What the core may depend on: nothing that can do anything.

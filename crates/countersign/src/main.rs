@@ -1,2 +1,22 @@
-//! Stub.
-fn main() {}
+//! The `countersign` command: reads settings, wires the concrete types
+//! together and runs one command. It holds no rule about who may do what.
+
+mod banner;
+mod cli;
+mod client;
+mod commands;
+mod config;
+mod data_dir;
+mod demo;
+mod explain;
+mod listen;
+mod logging;
+mod look;
+mod nearest;
+mod node;
+mod output;
+mod replay;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -5,6 +5,8 @@
 //! answered; after the restart every token and session that was answered is
 //! there, and no session has fewer calls than were answered in it.
 
+#![cfg(test)]
+
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -180,6 +182,7 @@ fn read_on(folder: &Path, verifier: &mut Verifier, found: &mut HashSet<String>) 
 
 #[test]
 fn whatever_was_answered_survives_being_killed_at_any_moment() {
+    #[expect(clippy::disallowed_methods, reason = "how long a test runs is chosen where it runs")]
     let kills = std::env::var("COUNTERSIGN_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
     let folder = tempfile::tempdir().unwrap();
     let (mut state, mut verifier, mut found) = (0x2545_f491_4f6c_dd1d, Verifier::new(), HashSet::new());

@@ -1,0 +1,153 @@
+//! The command line: what there is to run, and what its exit code says.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::client::Client;
+use crate::commands::{
+    about, agent, approval, check, config, decision, dev, doctor, evidence, key, org, serve, session, stop, token,
+};
+use crate::output::{Format, Output, complain};
+
+/// What a command's exit code says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; for a check: allowed.
+    Done = 0,
+    /// The action is denied; for `doctor`: something is wrong.
+    Denied = 2,
+    /// The input, the server or the machine did not let the command do its work.
+    Invalid = 3,
+    /// A human must approve first.
+    NeedsApproval = 4,
+    /// The record does not verify.
+    Unverified = 5,
+}
+
+/// Decides, before it happens, whether an AI agent may do a thing, and records the decision
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version)]
+#[command(after_help = "Exit codes: 0 done or allowed, 2 denied, 3 invalid, 4 needs approval, 5 does not verify")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// The server that client commands ask
+    #[arg(long, global = true, env = "COUNTERSIGN_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    url: String,
+    /// The key that client commands show; better given by the environment, where no other user sees it
+    #[arg(long, global = true, env = "COUNTERSIGN_API_KEY", hide_env_values = true, value_name = "KEY")]
+    api_key: Option<String>,
+    /// How to print what was found
+    #[arg(short, long, global = true, default_value = "table", value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a server for development on this machine, with a demo organisation
+    Dev(dev::Dev),
+    /// Start a server from a configuration file
+    Serve(serve::Serve),
+    /// Ask whether an agent may use a tool now
+    Check(check::Check),
+    /// Look at recorded decisions
+    #[command(subcommand)]
+    Decision(decision::Decision),
+    /// Register, stop and look at agents
+    #[command(subcommand)]
+    Agent(agent::Agent),
+    /// Look at sessions and close them
+    #[command(subcommand)]
+    Session(session::Session),
+    /// Say yes or no to what agents want to do
+    #[command(subcommand)]
+    Approval(approval::Approval),
+    /// Issue, examine and revoke access tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Make and revoke API keys
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Look at organisations and create them
+    #[command(subcommand)]
+    Org(org::Org),
+    /// Stop a tool, or everything, at once
+    #[command(subcommand)]
+    Stop(stop::Stop),
+    /// Verify the record
+    #[command(subcommand)]
+    Evidence(evidence::Evidence),
+    /// Check a configuration file, or print it, or its schema
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Look for what is wrong with a server, a data directory or a configuration
+    Doctor(doctor::Doctor),
+    /// Print completions for a shell
+    Completions(about::Completions),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print the version
+    Version,
+}
+
+/// Runs what the command line says.
+pub fn run() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => cli.run().unwrap_or_else(|why| {
+            complain("error", format_args!("{why:#}"));
+            Exit::Invalid
+        }),
+        Err(usage) => {
+            let exit = if usage.use_stderr() { Exit::Invalid } else { Exit::Done };
+            // Where not even this can be printed, the exit code is all there is.
+            let _ = usage.print();
+            exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+impl Cli {
+    fn run(self) -> Result<Exit> {
+        let Global { url, api_key, output } = self.global;
+        let output = Output::new(output);
+        let client = || Client::new(&url, api_key.clone());
+        match self.command {
+            Command::Dev(command) => command.run(),
+            Command::Serve(command) => command.run(),
+            Command::Check(command) => command.run(&client()?, output),
+            Command::Decision(command) => command.run(&client()?, output),
+            Command::Agent(command) => command.run(&client()?, output),
+            Command::Session(command) => command.run(&client()?, output),
+            Command::Approval(command) => command.run(&client()?, output),
+            Command::Token(command) => command.run(&client()?, output),
+            Command::Key(command) => command.run(&client()?, output),
+            Command::Org(command) => command.run(&client()?, output),
+            Command::Stop(command) => command.run(&client()?, output),
+            Command::Evidence(command) => command.run(output),
+            Command::Config(command) => command.run(output),
+            Command::Doctor(command) => command.run(&client()?, output),
+            Command::Completions(command) => command.run::<Self>(),
+            Command::Openapi => about::openapi(),
+            Command::Version => about::version(output),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

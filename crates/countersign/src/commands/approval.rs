@@ -1,0 +1,67 @@
+//! `countersign approval`: what waits for a human, and the human's word.
+
+use anyhow::Result;
+use clap::Subcommand;
+use countersign_core::id::ApprovalId;
+use serde_json::json;
+
+use crate::cli::Exit;
+use crate::client::Client;
+use crate::output::{Field, Output};
+
+const COLUMNS: &[Field] = &[
+    ("id", "/id"),
+    ("status", "/status"),
+    ("agent", "/agent_id"),
+    ("tool", "/action_name"),
+    ("effect", "/action_effect"),
+    ("summary", "/summary"),
+    ("session", "/session_id"),
+    ("expires", "/expires_at"),
+    ("decided by", "/decided_by"),
+];
+
+/// Say yes or no to what agents want to do
+#[derive(Debug, Subcommand)]
+pub enum Approval {
+    /// List requests for approval, latest first
+    List {
+        /// Only those that stand so
+        #[arg(long, value_parser = ["pending", "approved", "denied", "expired"])]
+        status: Option<String>,
+    },
+    /// Approve exactly the action of a request, for five minutes at most
+    Approve(Word),
+    /// Deny the action of a request
+    Deny(Word),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Word {
+    #[arg(value_parser = ApprovalId::parse)]
+    id: ApprovalId,
+    /// Who says so, for the record
+    #[arg(long = "as", value_name = "NAME", env = "USER", hide_env = true, default_value = "cli")]
+    name: String,
+}
+
+impl Approval {
+    pub fn run(self, client: &Client, output: Output) -> Result<Exit> {
+        match self {
+            Self::List { status } => {
+                output.list(&client.get("/api/v1/approvals", &[("status", status)])?, "/approvals", COLUMNS)?;
+            }
+            Self::Approve(word) => word.say(client, output, "approve", "approved")?,
+            Self::Deny(word) => word.say(client, output, "deny", "denied")?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Word {
+    fn say(self, client: &Client, output: Output, verb: &str, now: &str) -> Result<()> {
+        let Self { id, name } = self;
+        let answer = client.post(&format!("/mcp/approvals/{id}/{verb}"), &json!({ "decided_by": name }))?;
+        output.done(&answer, &format!("{id} is {now} by {name}"))
+    }
+}

@@ -1,0 +1,80 @@
+//! `countersign check`: may this agent use this tool, now? The exit code says.
+
+use anyhow::{Result, bail};
+use countersign_core::id::AgentId;
+use serde_json::{Value, json};
+
+use crate::cli::Exit;
+use crate::client::Client;
+use crate::output::{Field, Output};
+
+const FIELDS: &[Field] = &[
+    ("decision", "/decision"),
+    ("reason", "/reason"),
+    ("code", "/code"),
+    ("effect", "/effect"),
+    ("check", "/check_id"),
+    ("approval", "/approval_id"),
+    ("guard", "/guard_tier"),
+    ("next", "/next"),
+];
+
+/// Ask whether an agent may use a tool now
+///
+/// The answer is recorded, as if the agent had asked. Exit code 0 is allowed, 2 denied, 4 needs approval, and 3 that
+/// there was no answer.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// The agent
+    #[arg(long, value_name = "ID", value_parser = AgentId::parse)]
+    agent: AgentId,
+    /// The tool
+    #[arg(long, value_name = "NAME")]
+    tool: String,
+    /// The session: one of the server's, or any id that keeps calls together
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// What the agent wants to do, for whoever is asked to approve it
+    #[arg(long, value_name = "TEXT")]
+    summary: Option<String>,
+    /// How bad it is, where it is worse than its name says
+    #[arg(long, value_name = "EFFECT", value_parser = ["read", "mutating", "destructive", "admin"])]
+    effect: Option<String>,
+}
+
+impl Check {
+    pub fn run(self, client: &Client, output: Output) -> Result<Exit> {
+        let mut ask = json!({
+            "agent_id": self.agent.as_str(),
+            "action_name": self.tool,
+            "action_source": "api",
+        });
+        let optional =
+            [("session_id", self.session), ("action_input_summary", self.summary), ("action_effect", self.effect)];
+        for (name, value) in optional {
+            if let (Some(value), Some(ask)) = (value, ask.as_object_mut()) {
+                ask.insert(name.into(), value.into());
+            }
+        }
+        let mut answer = client.post("/api/v1/agenttrust/check", &ask)?;
+        let says = |name: &str| answer.get(name).and_then(Value::as_bool);
+        let id = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (word, next, exit) = match (says("allowed"), says("elevation_required")) {
+            (Some(true), _) => ("allowed", None, Exit::Done),
+            (Some(false), Some(true)) => {
+                let next = format!("countersign approval approve {}", id("approval_id"));
+                ("needs approval", Some(next), Exit::NeedsApproval)
+            }
+            (Some(false), _) => {
+                ("denied", Some(format!("countersign decision explain {}", id("check_id"))), Exit::Denied)
+            }
+            (None, _) => bail!("the server's answer does not say whether it is allowed: it is no Countersign server"),
+        };
+        if let Some(answer) = answer.as_object_mut().filter(|_| !output.is_json()) {
+            answer.insert("decision".into(), word.into());
+            answer.extend(next.map(|next| ("next".into(), next.into())));
+        }
+        output.one(&answer, FIELDS)?;
+        Ok(exit)
+    }
+}

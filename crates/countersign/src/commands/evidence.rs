@@ -1,0 +1,78 @@
+//! `countersign evidence`: checking the record, with no server and no account.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::cli::Exit;
+use crate::output::Output;
+use crate::replay::{Finding, replay};
+
+/// How often progress is shown on a terminal.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Verify the record
+#[derive(Debug, Subcommand)]
+pub enum Evidence {
+    /// Replay every entry of a data directory, also beside a running server
+    ///
+    /// Exit code 0 is that everything verifies, 5 that something does not, and 3 that the record cannot be read.
+    Verify {
+        /// The data directory
+        dir: PathBuf,
+    },
+}
+
+impl Evidence {
+    pub fn run(self, output: Output) -> Result<Exit> {
+        let Self::Verify { dir } = self;
+        let mut progress = Progress::default();
+        let finding = replay(&dir, &mut |done, of| progress.show(done, of));
+        progress.clear();
+        match finding? {
+            Finding::Holds { entries, chains } => {
+                let found = json!({ "verified": true, "entries": entries, "chains": chains });
+                output.done(&found, &format!("{entries} entries, {chains} chains, verified"))?;
+                Ok(Exit::Done)
+            }
+            Finding::Bad { position, fault } => {
+                let found = json!({ "verified": false, "position": position, "fault": fault });
+                output.done(&found, &format!("entry {position} does not verify: {fault}"))?;
+                Ok(Exit::Unverified)
+            }
+        }
+    }
+}
+
+/// A line on a terminal that says how far it is, once that takes a while.
+struct Progress {
+    last: Instant,
+    is_shown: bool,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { last: Instant::now(), is_shown: false }
+    }
+}
+
+impl Progress {
+    fn show(&mut self, done: u64, of: u64) {
+        if self.last.elapsed() < BEAT || !std::io::stderr().is_terminal() {
+            return;
+        }
+        self.last = Instant::now();
+        self.is_shown = true;
+        let _ = write!(std::io::stderr(), "\r{done} of {of} entries\u{1b}[K");
+    }
+
+    fn clear(&self) {
+        if self.is_shown {
+            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
+        }
+    }
+}

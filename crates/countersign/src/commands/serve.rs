@@ -1,0 +1,78 @@
+//! `countersign serve`: a server for real use, from a configuration file.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow, bail};
+use countersign_engine::Engine;
+
+use crate::cli::Exit;
+use crate::config::{ADMIN_KEY_VARIABLE, Config};
+use crate::data_dir::DataDir;
+use crate::listen::{BindError, bind};
+use crate::logging::{self, LogFormat};
+use crate::node;
+
+/// Start a server from a configuration file
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "countersign.toml")]
+    config: PathBuf,
+    /// How to write logs, whatever the file says
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+impl Serve {
+    pub fn run(self) -> Result<Exit> {
+        let config = Config::load(&self.config)?;
+        logging::start(self.log_format.unwrap_or(config.log.format), config.log.level);
+        for warning in config.warnings() {
+            tracing::warn!("{warning}");
+        }
+        let data = DataDir::open(&config.storage.data_dir)?;
+        let bound = bind(&config.addresses()?).map_err(|why| self.explain(why))?;
+        let engine = node::start(&data, config.settings())?;
+        node::runtime()?.block_on(self.admit(&engine, &config))?;
+        let urls = bound.urls.join(", ");
+        node::serve(&engine, false, &bound, config.server.workers.map(NonZeroUsize::get), || {
+            tracing::info!("listening on {urls}");
+            Ok(())
+        })?;
+        Ok(Exit::Done)
+    }
+
+    /// Lets the operator's first key in.
+    async fn admit(&self, engine: &Engine, config: &Config) -> Result<()> {
+        match (engine.root(), config.admin_key().map_err(|why| anyhow!(why))?) {
+            (None, None) => bail!(
+                "`{}` holds no organisation yet, and no administrator's key was given to make one with; make a key \
+                 with `(umask 077; printf 'sk_live_%s' \"$(openssl rand -hex 32)\" > admin.key)`, name the file as \
+                 `bootstrap.admin_key_file` in `{}` (or give the key in {ADMIN_KEY_VARIABLE}), and start again",
+                config.storage.data_dir.display(),
+                self.config.display()
+            ),
+            (None, Some(key)) => {
+                node::found(engine, &config.bootstrap.organisation, &key).await?;
+                tracing::info!("made the organisation `{}` and its administrator's key", config.bootstrap.organisation);
+            }
+            (Some(_), Some(key)) => engine.adopt_admin_key(&key).await?,
+            (Some(_), None) => {}
+        }
+        Ok(())
+    }
+
+    fn explain(&self, why: BindError) -> anyhow::Error {
+        match why {
+            BindError::Taken { free: Some(free), .. } => {
+                anyhow!(
+                    "{why}, and port {} is free: change `server.listen` in `{}`",
+                    free.port(),
+                    self.config.display()
+                )
+            }
+            _ => anyhow!(why),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A running server: the concrete store, clock and luck, wired together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow};
+use countersign_engine::{Engine, Parts, Settings, SystemClock, SystemEntropy};
+use countersign_server::Surface;
+use countersign_store::{MemoryLive, SqliteStore, StoreError};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::data_dir::{DataDir, database};
+use crate::listen::Bound;
+
+/// What a shell says of a program that a signal ended.
+const INTERRUPTED: i32 = 130;
+
+/// Starts an engine on the data directory.
+pub fn start(data: &DataDir, settings: Settings) -> Result<Arc<Engine>> {
+    let entropy = Arc::new(SystemEntropy);
+    let seal_key = data.seal_key(entropy.as_ref())?;
+    let explain = |why| explain(&why, data.path());
+    let store = Arc::new(SqliteStore::open(&database(data.path())).map_err(explain)?);
+    let parts = Parts {
+        ledger: store.clone(),
+        documents: store,
+        live: Arc::new(MemoryLive::default()),
+        clock: Arc::new(SystemClock::default()),
+        entropy,
+        seal_key,
+        settings,
+    };
+    Ok(Arc::new(Engine::start(parts).map_err(explain)?))
+}
+
+/// What a store's failure means for whoever runs it.
+pub fn explain(why: &StoreError, dir: &Path) -> anyhow::Error {
+    let dir = dir.display();
+    match why {
+        StoreError::Unavailable(cause) => anyhow!(
+            "the database in `{dir}` cannot be used: {cause}; \
+             `countersign doctor --data {dir}` looks at permissions and the disk"
+        ),
+        StoreError::Corrupt(what) => anyhow!(
+            "the database in `{dir}` is not what Countersign wrote: {what}; keep it as it is, run \
+             `countersign evidence verify {dir}` to see how far it holds, and restore a backup"
+        ),
+        StoreError::Conflict { key } => anyhow!("`{key}` in `{dir}` changed while it was read; start again"),
+    }
+}
+
+/// Makes the first organisation where there is none, with `secret` as its
+/// administrator's key.
+pub async fn found(engine: &Engine, organisation: &str, secret: &str) -> Result<()> {
+    let (_, unheld) = engine.bootstrap(organisation).await?;
+    engine.adopt_admin_key(secret).await?;
+    if let Some(unheld) = unheld {
+        // The operator chose the key: the one that was made with the
+        // organisation is nobody's.
+        let admin = engine.authenticate_key(secret).context("the administrator's key was revoked meanwhile")?;
+        engine.revoke_key(&admin, unheld.key.id.as_str()).await?;
+    }
+    Ok(())
+}
+
+/// A runtime for what the engine does before it serves.
+pub fn runtime() -> Result<Runtime> {
+    Builder::new_current_thread().enable_io().build().context("the system gives no event queue")
+}
+
+/// Serves until SIGINT or SIGTERM, then lets the engine finish. `ready` runs
+/// once clients can connect.
+pub fn serve(
+    engine: &Arc<Engine>,
+    dev_mode: bool,
+    bound: &Bound,
+    workers: Option<usize>,
+    ready: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let surface = Surface::new(Arc::clone(engine), dev_mode);
+    let stop = stop_signal()?;
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    ready()?;
+    let served = countersign_server::serve(surface, &bound.listeners, workers.unwrap_or_else(cores), &stop);
+    engine.stop();
+    served.context("the server stopped by itself")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Turns true at SIGINT or SIGTERM. A second one ends the process at once,
+/// which loses nothing that was answered.
+fn stop_signal() -> Result<watch::Receiver<bool>> {
+    let (order, stop) = watch::channel(false);
+    let runtime = runtime()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let watch = move || {
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if order.send_replace(true) {
+                    tracing::warn!("stopping at once, without waiting for connections to finish");
+                    std::process::exit(INTERRUPTED);
+                }
+                tracing::info!("stopping: connections may finish");
+            }
+        });
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(watch).context("the system gives no thread")?;
+    Ok(stop)
+}

@@ -1,0 +1,14 @@
+//! The command line as a user meets it: real processes, real files, and ports
+//! that the system chose.
+
+#![cfg(test)]
+
+mod check;
+mod config;
+mod dev;
+mod doctor;
+mod evidence;
+mod harness;
+mod nouns;
+mod serve;
+mod usage;
