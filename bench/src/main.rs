@@ -16,16 +16,23 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("echo") => echo::serve(),
-        Some(binary) => measure(binary),
-        None => anyhow::bail!("usage: countersign-bench PATH-TO-COUNTERSIGN"),
+        Some(binary) => measure(binary, arguments.next().as_deref()),
+        None => anyhow::bail!("usage: countersign-bench PATH-TO-COUNTERSIGN [in-process|http|footprint]"),
     }
 }
 
-fn measure(binary: &str) -> anyhow::Result<()> {
+fn measure(binary: &str, only: Option<&str>) -> anyhow::Result<()> {
     let mut report = Report::default();
-    in_process::measure(&mut report).context("in-process measurements")?;
-    http(binary, &mut report).context("HTTP measurements")?;
-    footprint(binary, &mut report).context("start-up and memory")?;
+    let wanted = |part: &str| only.is_none_or(|only| only == part);
+    if wanted("in-process") {
+        in_process::measure(&mut report).context("in-process measurements")?;
+    }
+    if wanted("http") {
+        http(binary, &mut report).context("HTTP measurements")?;
+    }
+    if wanted("footprint") {
+        footprint(binary, &mut report).context("start-up and memory")?;
+    }
     report.write("target/bench.json")
 }
 

@@ -82,6 +82,11 @@ impl Client {
         accept(self.read(self.with_key(self.agent.post(self.uri(path))).send_json(body))?)
     }
 
+    /// Replaces what is at `path`.
+    pub fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        accept(self.read(self.with_key(self.agent.put(self.uri(path))).send_json(body))?)
+    }
+
     /// Deletes what is at `path`.
     pub fn delete(&self, path: &str) -> Result<Value> {
         accept(self.read(self.with_key(self.agent.delete(self.uri(path))).call())?)

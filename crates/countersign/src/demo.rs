@@ -15,7 +15,6 @@ use countersign_engine::{Caller, Engine, Entropy, NewAgent, NewKey, NewServer, S
 use serde::{Deserialize, Serialize};
 
 use crate::data_dir::{DataDir, write_private};
-use crate::node;
 
 const AGENT: &str = "demo-agent";
 const SERVER: &str = "demo-tools";
@@ -62,7 +61,7 @@ pub async fn seed(engine: &Engine, data: &DataDir) -> Result<Keys> {
     // INVARIANT: the file is there before the organisation, so an organisation
     // without the file is never one of ours.
     write(&path, &Stored { admin_key: admin_key.clone(), ..Stored::default() })?;
-    node::found(engine, "demo", &admin_key).await?;
+    engine.bootstrap_with("demo", &admin_key).await?;
     let admin = engine.authenticate_key(&admin_key).context("the administrator's key of this folder was revoked")?;
     let (agent_key, agent_id) = demo_agent(engine, &admin).await?;
     demo_server(engine, &admin).await?;

@@ -51,20 +51,6 @@ pub fn explain(why: &StoreError, dir: &Path) -> anyhow::Error {
     }
 }
 
-/// Makes the first organisation where there is none, with `secret` as its
-/// administrator's key.
-pub async fn found(engine: &Engine, organisation: &str, secret: &str) -> Result<()> {
-    let (_, unheld) = engine.bootstrap(organisation).await?;
-    engine.adopt_admin_key(secret).await?;
-    if let Some(unheld) = unheld {
-        // The operator chose the key: the one that was made with the
-        // organisation is nobody's.
-        let admin = engine.authenticate_key(secret).context("the administrator's key was revoked meanwhile")?;
-        engine.revoke_key(&admin, unheld.key.id.as_str()).await?;
-    }
-    Ok(())
-}
-
 /// A runtime for what the engine does before it serves.
 pub fn runtime() -> Result<Runtime> {
     Builder::new_current_thread().enable_io().build().context("the system gives no event queue")
@@ -74,12 +60,11 @@ pub fn runtime() -> Result<Runtime> {
 /// once clients can connect.
 pub fn serve(
     engine: &Arc<Engine>,
-    dev_mode: bool,
+    surface: Surface,
     bound: &Bound,
     workers: Option<usize>,
     ready: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
-    let surface = Surface::new(Arc::clone(engine), dev_mode);
     let stop = stop_signal()?;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     ready()?;

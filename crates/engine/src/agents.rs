@@ -54,15 +54,20 @@ fn canonical_key(pem: &str) -> Result<String, Error> {
     Ok(format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"))
 }
 
+fn check_rights(capabilities: &[Pattern], blocked: &[Pattern]) -> Result<(), Error> {
+    if capabilities.len() + blocked.len() > 1_000 {
+        return Err(Error::Invalid("an agent has at most 1,000 capabilities and blocks together".into()));
+    }
+    Ok(())
+}
+
 impl Engine {
     /// Registers an agent.
     pub async fn register_agent(&self, caller: &Caller, new: NewAgent) -> Result<Agent, Error> {
         caller.needs(Right::Register)?;
         check_name("name", &new.name)?;
         check_name("framework", &new.framework)?;
-        if new.capabilities.len() + new.blocked.len() > 1_000 {
-            return Err(Error::Invalid("an agent has at most 1,000 capabilities and blocks together".into()));
-        }
+        check_rights(&new.capabilities, &new.blocked)?;
         let public_key = new.public_key.as_deref().map(canonical_key).transpose()?.unwrap_or_default();
         let id = AgentId::from_entropy(self.bits());
         let agent = Agent {
@@ -117,6 +122,26 @@ impl Engine {
     /// Lets a suspended agent act again.
     pub async fn resume_agent(&self, caller: &Caller, id: &str) -> Result<Agent, Error> {
         self.set_agent_status(caller, id, Status::Active, "").await
+    }
+
+    /// Changes what an agent may and may not do. What is absent stays.
+    pub async fn change_rights(
+        &self,
+        caller: &Caller,
+        id: &str,
+        capabilities: Option<Vec<Pattern>>,
+        blocked: Option<Vec<Pattern>>,
+    ) -> Result<Agent, Error> {
+        caller.needs(Right::Administer)?;
+        let before = self.agent(caller, id)?;
+        let mut after = before.value.clone();
+        after.capabilities = capabilities.unwrap_or(after.capabilities);
+        after.blocked = blocked.unwrap_or(after.blocked);
+        check_rights(&after.capabilities, &after.blocked)?;
+        let mut changes = Changes::default();
+        changes.replace(&before, after.clone())?;
+        self.tighten(caller, ("update", "agent", id), changes).await?;
+        Ok(after)
     }
 
     async fn set_agent_status(&self, caller: &Caller, id: &str, status: Status, reason: &str) -> Result<Agent, Error> {

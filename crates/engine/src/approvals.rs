@@ -61,6 +61,7 @@ impl Engine {
         name: &str,
     ) -> Result<Approval, Error> {
         caller.needs(Right::Approve)?;
+        self.still(caller).await?;
         check_name("decided_by", name)?;
         let Some(key) = caller.key.clone() else {
             return Err(Error::forbidden("role_insufficient", "a human approves with a key of their own"));

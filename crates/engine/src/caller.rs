@@ -65,7 +65,11 @@ impl Caller {
     /// Refuses a caller that does not have `right`.
     pub fn needs(&self, right: Right) -> Result<(), Error> {
         let by_agent = self.proof.is_some() && matches!(right, Right::Approve | Right::Administer | Right::Register);
-        if self.role.may(right) && !by_agent {
+        // What a token made would outlive it; with nothing below it, revoking
+        // it is enough.
+        let by_token = self.proof.as_ref().is_some_and(|proof| proof.token.is_some());
+        let begets = by_token && matches!(right, Right::Issue | Right::Delegate);
+        if self.role.may(right) && !by_agent && !begets {
             return Ok(());
         }
         let role = self.role.as_str();
@@ -74,9 +78,15 @@ impl Caller {
             Right::Approve => {
                 format!("the role `{role}` may not approve; a key with the role `approver` or `admin` can")
             }
+            _ if begets => "an access token may not issue tokens or delegate; a key can".to_owned(),
             _ => format!("the role `{role}` may not do this; ask with a key of another role"),
         };
         Err(Error::forbidden("role_insufficient", message))
+    }
+
+    /// Who acts when this caller speaks of `agent`: the agent it proved to be.
+    pub(crate) fn acting<'a>(&'a self, agent: &'a AgentId) -> &'a AgentId {
+        self.proof.as_ref().map_or(agent, |proof| &proof.agent)
     }
 
     /// Refuses a caller that proved to be another agent than `agent`.

@@ -88,12 +88,15 @@ impl Engine {
         caller.needs(Right::Ask)?;
         check_name("action_name", ask.tool)?;
         check_name("action_source", ask.source)?;
-        self.needs_constrained_token(caller).await?;
         if ask.session.is_some_and(|id| id.len() > 256) {
             return Err(Error::Invalid("`session_id` must have at most 256 bytes".into()));
         }
         let began = self.clock.monotonic();
-        let waits = self.take_rates(&caller.org, ask.agent, ask.tool);
+        // Nobody uses up the share of an agent that they cannot act for.
+        if self.registry.agents.get(&caller.org, ask.agent.as_str()).is_none() {
+            return Err(Error::not_found("agent", ask.agent.as_str()));
+        }
+        let waits = self.take_rates(&caller.org, caller.acting(ask.agent), ask.tool);
         for _ in 0..TRIES {
             match self.try_check(caller, ask, waits).await {
                 Ok(mut answer) => {
@@ -103,6 +106,9 @@ impl Engine {
                 // Something this decision rests on changed on the way: decide again.
                 Err(Failed::Record(RecordError::Superseded | RecordError::Conflict { .. })) => {}
                 Err(Failed::Record(why)) => return Err(why.into()),
+                Err(Failed::Refused(Error::Unauthenticated { code, message })) => {
+                    return Err(self.turned_away(caller, code, message).await);
+                }
                 Err(Failed::Refused(why)) => return Err(why),
             }
         }
@@ -111,14 +117,12 @@ impl Engine {
 
     /// Where an organisation demands tokens that are bound to their holder,
     /// whatever this version accepts is not enough, and is refused.
-    async fn needs_constrained_token(&self, caller: &Caller) -> Result<(), Error> {
+    fn needs_constrained_token(&self, caller: &Caller) -> Result<(), Error> {
         let settings = self.registry.settings.any(caller.org.as_str());
         if !settings.is_some_and(|s| s.value.require_sender_constrained_tokens) {
             return Ok(());
         }
         let code = "sender_constrained_token_required";
-        let rejection = event::Rejection { code, credential: "unbound", peer: None, route: "check".into() };
-        self.reject(Some(&caller.org), &rejection).await?;
         let message = "this organisation demands sender-constrained tokens, which this version cannot verify yet; \
                        an administrator can turn `require_sender_constrained_tokens` off";
         Err(Error::Unauthenticated { code, message })
@@ -162,11 +166,13 @@ impl Engine {
             verdict: decision.verdict.as_str(),
         };
         let draft = self.draft(gathered.chain.clone(), &caller.org, &event)?;
+        // A request for approval is a write, whatever the action is.
+        let reads = decision.effect == Effect::Read && changes.len() == 0;
+        let grouped = self.settings.read_durability == Durability::Grouped && reads;
         let mut recording = changes.onto(Recording::new(draft), &self.registry);
         if decision.verdict == Verdict::Allow {
             recording = recording.decided_in(gathered.epoch);
         }
-        let grouped = self.settings.read_durability == Durability::Grouped && decision.effect == Effect::Read;
         let receipt =
             if grouped { self.recorder.record_grouped(recording).await } else { self.recorder.record(recording).await }
                 .map_err(Failed::Record)?;
@@ -178,6 +184,8 @@ impl Engine {
         // The epoch is read first: whatever is taken away after this line
         // turns the allow away when it reaches the recorder.
         let epoch = self.live.epoch();
+        self.still_good(caller)?;
+        self.needs_constrained_token(caller)?;
         let registry = &self.registry;
         let agent = registry
             .agents
@@ -188,13 +196,15 @@ impl Engine {
             _ => None,
         };
         let session = ask.session.and_then(|id| registry.sessions.get(&caller.org, id));
-        let mine = session.as_ref().filter(|s| s.value.unchecked().agent == *ask.agent);
+        // What an agent tries in another's name, or in another's session, is
+        // recorded with the agent that tried: it must not move the other's
+        // chain or counts.
+        let trier = caller.acting(ask.agent);
+        let mine = session.as_ref().filter(|s| s.value.unchecked().agent == *ask.agent && trier == ask.agent);
         let chain = match (mine, ask.session) {
             (Some(session), _) => ChainId::from(&session.value.unchecked().id),
-            (None, Some(id)) if !id.starts_with(SessionId::PREFIX) => ChainId::tracking(&caller.org, ask.agent, id),
-            // What is wrong with another's session is recorded with the agent
-            // that tried: it must not move the owner's chain or counts.
-            _ => ChainId::from(ask.agent),
+            (None, Some(id)) if !id.starts_with(SessionId::PREFIX) => ChainId::tracking(&caller.org, trier, id),
+            _ => ChainId::from(trier),
         };
         let leaf = session.as_ref().and_then(|s| s.value.unchecked().delegation.clone());
         Ok(Gathered {

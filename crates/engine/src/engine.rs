@@ -186,6 +186,7 @@ impl Engine {
         event: (&'static str, &'static str, &str),
         changes: Changes,
     ) -> Result<Receipt, Error> {
+        self.still(caller).await?;
         let (verb, noun, id) = event;
         let event = Change { by: caller.name(), id, noun, verb };
         let recording = Recording::new(self.draft(chain, &caller.org, &event)?);
@@ -200,6 +201,7 @@ impl Engine {
         event: (&'static str, &'static str, &str),
         changes: Changes,
     ) -> Result<Receipt, Error> {
+        self.still(caller).await?;
         let (verb, noun, id) = event;
         let event = Change { by: caller.name(), id, noun, verb };
         let recording = Recording::new(self.draft(ChainId::from(&caller.org), &caller.org, &event)?).revoking();
@@ -215,10 +217,30 @@ impl Engine {
         event: (&'static str, &'static str, &str, &str),
         changes: Changes,
     ) -> Result<Receipt, Error> {
+        self.still(caller).await?;
         let (verb, noun, id, reason) = event;
         let event = Revocation { by: caller.name(), id, noun, reason: clip(reason, 500).into(), verb };
         let recording = Recording::new(self.draft(chain, &caller.org, &event)?).revoking();
         Ok(self.recorder.record(changes.onto(recording, &self.registry)).await?)
+    }
+
+    /// Refuses a caller whose credential was taken away since it was checked,
+    /// and records that it tried.
+    pub(crate) async fn still(&self, caller: &Caller) -> Result<(), Error> {
+        match self.still_good(caller) {
+            Err(Error::Unauthenticated { code, message }) => Err(self.turned_away(caller, code, message).await),
+            other => other,
+        }
+    }
+
+    /// Records that a caller showed a credential that is not good, and returns
+    /// what to answer.
+    pub(crate) async fn turned_away(&self, caller: &Caller, code: &'static str, message: &'static str) -> Error {
+        let rejection = Rejection { code, credential: "revoked_or_unknown", peer: None, route: "engine".into() };
+        match self.reject(Some(&caller.org), &rejection).await {
+            Ok(()) => Error::Unauthenticated { code, message },
+            Err(why) => why,
+        }
     }
 
     /// Records that a caller could not prove who it is. Whoever guesses faster

@@ -42,6 +42,15 @@ fn key_id(digest: &Digest) -> Option<KeyId> {
     KeyId::parse(&format!("{}{}", KeyId::PREFIX, hex.get(..24)?)).ok()
 }
 
+/// Refuses a key that an operator chose and that anyone could guess.
+pub(crate) fn check_admin_key(secret: &str) -> Result<(), Error> {
+    if secret.len() < 24 || !secret.starts_with("sk_") {
+        let message = "the bootstrap key must begin with `sk_` and have at least 24 characters";
+        return Err(Error::Invalid(message.into()));
+    }
+    Ok(())
+}
+
 impl Engine {
     /// Makes a key.
     pub async fn create_key(&self, caller: &Caller, new: NewKey) -> Result<Minted, Error> {
@@ -57,14 +66,21 @@ impl Engine {
             (None, _) => {}
         }
         let mut changes = Changes::default();
-        let minted = self.mint(caller, new, &mut changes)?;
+        let minted = self.mint(caller, new, None, &mut changes)?;
         let id = minted.key.id.as_str();
         self.change(caller, ChainId::from(&caller.org), ("create", "key", id), changes).await?;
         Ok(minted)
     }
 
-    pub(crate) fn mint(&self, caller: &Caller, new: NewKey, changes: &mut Changes) -> Result<Minted, Error> {
-        let (secret, _) = self.secret(PREFIX);
+    /// Makes a key, with a secret of our own unless one is given.
+    pub(crate) fn mint(
+        &self,
+        caller: &Caller,
+        new: NewKey,
+        secret: Option<&str>,
+        changes: &mut Changes,
+    ) -> Result<Minted, Error> {
+        let secret = secret.map_or_else(|| self.secret(PREFIX).0, str::to_owned);
         let key = self.remember(&caller.org, new, &secret, changes)?;
         Ok(Minted { secret, key })
     }
@@ -81,10 +97,7 @@ impl Engine {
     /// Makes sure that `secret` is an administrator's key of the first
     /// organisation: how an operator who chose the first key gets in.
     pub async fn adopt_admin_key(&self, secret: &str) -> Result<(), Error> {
-        if secret.len() < 24 || !secret.starts_with("sk_") {
-            let message = "the bootstrap key must begin with `sk_` and have at least 24 characters";
-            return Err(Error::Invalid(message.into()));
-        }
+        check_admin_key(secret)?;
         let Some(org) = self.root() else { return Err(Error::not_found("organisation", "root")) };
         let digest = Digest::of(secret.as_bytes());
         if key_id(&digest).is_some_and(|id| self.registry.keys.any(id.as_str()).is_some()) {
@@ -123,6 +136,13 @@ impl Engine {
         let now: Timestamp = self.now();
         let mut changes = Changes::default();
         changes.replace(&before, ApiKey { revoked_at: Some(now), ..before.value.clone() })?;
+        if before.value.role == Role::Admin
+            && let Some(org) = self.registry.organisations.any(caller.org.as_str())
+        {
+            // Two administrators who revoke each other at once both saw the
+            // other's key: writing one document makes one of them look again.
+            changes.replace(&org, org.value.clone())?;
+        }
         let event = ("revoke", "key", id, "revoked");
         self.revocation(caller, ChainId::from(&caller.org), event, changes).await?;
         Ok(())
@@ -158,6 +178,23 @@ impl Engine {
             key: behind.and_then(|caller| caller.key.clone()),
             proof: Some(Proof { agent: token.agent.clone(), token: Some(token.id.clone()) }),
         })
+    }
+
+    /// Refuses a caller whose credential was taken away since it was checked:
+    /// between the head of a request and the end of its body much can happen.
+    pub(crate) fn still_good(&self, caller: &Caller) -> Result<(), Error> {
+        if let Some(id) = &caller.key {
+            let revoked = self.registry.keys.any(id.as_str()).is_none_or(|key| key.value.revoked_at.is_some());
+            if revoked {
+                return Err(Error::Unauthenticated { code: "api_key_unknown", message: "the API key was revoked" });
+            }
+        }
+        if let Some(Proof { token: Some(id), .. }) = &caller.proof {
+            let inactive = |message| Error::Unauthenticated { code: "token_inactive", message };
+            let token = self.registry.tokens.any(id.as_str()).ok_or_else(|| inactive("there is no such token"))?;
+            self.token_state(&token).map_err(inactive)?;
+        }
+        Ok(())
     }
 
     /// A developer of the first organisation: who a keyless call is in dev mode.

@@ -16,8 +16,13 @@ struct State<T> {
     idle: bool,
 }
 
-/// The queue is full or closed; here is the value back.
-pub(crate) struct Full;
+/// Why a value was not queued.
+pub(crate) enum Refused<T> {
+    /// The queue is full or closed.
+    Full,
+    /// The value did not fit any more; here it is back.
+    Unfit(T),
+}
 
 pub(crate) enum Taken {
     Some,
@@ -36,10 +41,15 @@ impl<T> Queue<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn push(&self, value: T) -> Result<(), Full> {
+    /// Queues `value` if it `fits`, with nothing queued between the question
+    /// and the answer.
+    pub(crate) fn push_if(&self, value: T, fits: impl FnOnce(&T) -> bool) -> Result<(), Refused<T>> {
         let mut state = self.lock();
         if state.closed || state.waiting.len() >= self.capacity {
-            return Err(Full);
+            return Err(Refused::Full);
+        }
+        if !fits(&value) {
+            return Err(Refused::Unfit(value));
         }
         state.waiting.push(value);
         let wake = std::mem::take(&mut state.idle);

@@ -25,7 +25,7 @@ use countersign_store::{Batch, Ledger, Live, StoreError, Write};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
-use crate::queue::{Queue, Taken};
+use crate::queue::{Queue, Refused, Taken};
 
 /// How many recordings may wait before callers are turned away.
 const CAPACITY: usize = 16_384;
@@ -48,7 +48,7 @@ const KEEP_CHAINS: usize = 1_000_000;
 ///
 /// ```compile_fail
 /// // A permit cannot be made by hand:
-/// let permit = countersign_engine::Permit { position: 0 };
+/// let permit = countersign_engine::Permit { position: None };
 /// ```
 ///
 /// ```compile_fail
@@ -154,6 +154,25 @@ impl Recording {
 struct Waiting {
     recording: Recording,
     reply: Option<oneshot::Sender<Result<Receipt, RecordError>>>,
+    #[expect(dead_code, reason = "dropping it says that the order is through")]
+    order: Option<Order>,
+}
+
+/// While one lives, an order that takes a right away is on its way: from before
+/// it is queued until after the revocation epoch moved, or it failed.
+struct Order(Arc<State>);
+
+impl Order {
+    fn new(state: &Arc<State>) -> Self {
+        state.orders.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for Order {
+    fn drop(&mut self) {
+        self.0.orders.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// What an operator should know of the recorder.
@@ -164,11 +183,13 @@ struct State {
     recorded: AtomicU64,
     commits: AtomicU64,
     lost: AtomicU64,
+    orders: AtomicU64,
 }
 
 /// Records. Cheap to share; the last one dropped lets the writer finish.
 pub struct Recorder {
     queue: Arc<Queue<Waiting>>,
+    live: Arc<dyn Live>,
     state: Arc<State>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -181,7 +202,7 @@ impl Recorder {
         let state = Arc::new(State::default());
         let mut writer = Writer {
             ledger,
-            live,
+            live: Arc::clone(&live),
             clock,
             state: Arc::clone(&state),
             moved: replayed,
@@ -193,29 +214,40 @@ impl Recorder {
             .name("recorder".into())
             .spawn(move || writer.run(&source))
             .map_err(|why| StoreError::Unavailable(Box::new(why)))?;
-        Ok(Self { queue, state, thread: Mutex::new(Some(thread)) })
+        Ok(Self { queue, live, state, thread: Mutex::new(Some(thread)) })
     }
 
     /// Records and waits until it is durable and visible.
     pub async fn record(&self, recording: Recording) -> Result<Receipt, RecordError> {
         let (reply, answer) = oneshot::channel();
-        self.push(Waiting { recording, reply: Some(reply) })?;
+        let order = recording.revokes.then(|| Order::new(&self.state));
+        let waiting = Waiting { recording, reply: Some(reply), order };
+        self.queue.push_if(waiting, |_| true).map_err(|_| RecordError::Busy)?;
         answer.await.unwrap_or(Err(RecordError::Unavailable))
     }
 
     /// Queues a recording that will be durable within about a millisecond, and
-    /// answers at once. Falls back to waiting while the ledger is failing.
+    /// answers at once. Waits like [`Self::record`] while the ledger is failing,
+    /// and where an order that may take the right away came first: what is
+    /// answered early is never turned away later.
     pub async fn record_grouped(&self, recording: Recording) -> Result<Receipt, RecordError> {
         if self.failure().is_some() {
             return self.record(recording).await;
         }
         let permit = recording.draft.is_allow().then_some(Permit { position: None });
-        self.push(Waiting { recording, reply: None })?;
-        Ok(Receipt { position: None, permit })
+        let waiting = Waiting { recording, reply: None, order: None };
+        let stands = |w: &Waiting| w.recording.epoch.is_none_or(|epoch| self.stands(epoch));
+        match self.queue.push_if(waiting, stands) {
+            Ok(()) => Ok(Receipt { position: None, permit }),
+            Err(Refused::Unfit(waiting)) => self.record(waiting.recording).await,
+            Err(Refused::Full) => Err(RecordError::Busy),
+        }
     }
 
-    fn push(&self, waiting: Waiting) -> Result<(), RecordError> {
-        self.queue.push(waiting).map_err(|_| RecordError::Busy)
+    /// Whether what was decided in `epoch` still stands, and nothing queued so
+    /// far can change that. Orders count themselves before they are queued.
+    fn stands(&self, epoch: u64) -> bool {
+        self.state.orders.load(Ordering::SeqCst) == 0 && self.live.epoch() == epoch
     }
 
     /// Why nothing can be recorded, while nothing can.
@@ -345,9 +377,9 @@ impl Writer {
         let mut heads = Chains::default();
         for Waiting { recording, .. } in waiting.iter() {
             let id = recording.draft.chain();
-            let before = match heads.get(id).copied().or_else(|| self.live.chain(id)) {
-                Some(chain) => chain,
-                None => self.ledger.chain(id)?.unwrap_or(Chain::GENESIS),
+            let before = match heads.get(id) {
+                Some(chain) => *chain,
+                None => self.standing(id)?,
             };
             let (bytes, after) = recording.draft.seal(before);
             batch.entries.push(bytes);
@@ -360,17 +392,12 @@ impl Writer {
         let count = batch.entries.len() as u64;
         let checkpoints = self.since_checkpoint + count >= CHECKPOINT_EVERY || self.moved.len() >= CHECKPOINT_CHAINS;
         if checkpoints {
-            let mut all = std::mem::take(&mut self.moved);
+            // A copy: should the commit fail, `moved` must hold nothing of it.
+            let mut all = self.moved.clone();
             all.extend(heads.iter().map(|(id, chain)| (id.clone(), *chain)));
             batch.chains = all.into_iter().collect();
         }
-        let first = match self.ledger.commit(&batch) {
-            Ok(first) => first,
-            Err(why) => {
-                self.moved.extend(batch.chains);
-                return Err(why);
-            }
-        };
+        let first = self.ledger.commit(&batch)?;
         self.since_checkpoint = if checkpoints { 0 } else { self.since_checkpoint + count };
         self.until_tidy = self.until_tidy.saturating_sub(count);
         if self.until_tidy == 0 {
@@ -452,11 +479,25 @@ impl Writer {
         self.until_tidy = TIDY_EVERY;
     }
 
+    /// Where a chain stands, as committed.
+    fn standing(&self, id: &ChainId) -> Result<Chain, StoreError> {
+        match self.live.chain(id) {
+            Some(chain) => Ok(chain),
+            None => Ok(self.ledger.chain(id)?.unwrap_or(Chain::GENESIS)),
+        }
+    }
+
     fn checkpoint(&mut self) {
-        if self.moved.is_empty() {
+        // Whoever sees that the ledger fails may ask nothing more, so the writer
+        // tries by itself: a checkpoint of what did not move is a write like any.
+        let tries = self.moved.is_empty() && self.state.failing.load(Ordering::Acquire);
+        if self.moved.is_empty() && !tries {
             return;
         }
-        let chains = self.moved.iter().map(|(id, chain)| (id.clone(), *chain)).collect();
+        let mut chains: Vec<_> = self.moved.iter().map(|(id, chain)| (id.clone(), *chain)).collect();
+        if tries && let Ok(chain) = self.standing(&ChainId::server()) {
+            chains.push((ChainId::server(), chain));
+        }
         match self.ledger.commit(&Batch { chains, ..Batch::default() }) {
             Ok(_) => {
                 self.moved.clear();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use countersign_core::Timestamp;
-use countersign_core::id::{ChainId, DestinationId, OrgId, ProviderId};
+use countersign_core::id::{ChainId, DestinationId, KeyId, OrgId, ProviderId};
 use countersign_core::role::Right;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::changes::Changes;
 use crate::collection::Stored;
 use crate::engine::{Engine, check_name};
 use crate::error::Error;
-use crate::keys::{Minted, NewKey};
+use crate::keys::{Minted, NewKey, check_admin_key};
 
 /// An organisation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -189,7 +189,7 @@ impl Engine {
             let message = "only administrators of the first organisation may create others";
             return Err(Error::forbidden("not_root", message));
         }
-        self.found(name, false).await
+        self.found(name, caller.key.clone(), None).await
     }
 
     /// Creates the first organisation, or finds it. Its key is only there the
@@ -197,8 +197,18 @@ impl Engine {
     pub async fn bootstrap(&self, name: &str) -> Result<(Organisation, Option<Minted>), Error> {
         match self.root() {
             Some(org) => Ok((org, None)),
-            None => self.found(name, true).await.map(|(org, minted)| (org, Some(minted))),
+            None => self.found(name, None, None).await.map(|(org, minted)| (org, Some(minted))),
         }
+    }
+
+    /// Creates the first organisation with the administrator's key that its
+    /// operator chose, or where it is there already, lets that key in.
+    pub async fn bootstrap_with(&self, name: &str, admin_key: &str) -> Result<(), Error> {
+        check_admin_key(admin_key)?;
+        if self.root().is_some() {
+            return self.adopt_admin_key(admin_key).await;
+        }
+        self.found(name, None, Some(admin_key)).await.map(drop)
     }
 
     /// The first organisation, if there is one.
@@ -206,15 +216,22 @@ impl Engine {
         self.registry.organisations.find(|org| org.root).map(|org| org.value.clone())
     }
 
-    async fn found(&self, name: &str, root: bool) -> Result<(Organisation, Minted), Error> {
+    /// Founds an organisation, by the key of an administrator of the first; the
+    /// first itself is founded by nobody.
+    async fn found(
+        &self,
+        name: &str,
+        by: Option<KeyId>,
+        secret: Option<&str>,
+    ) -> Result<(Organisation, Minted), Error> {
         check_name("name", name)?;
         let id = OrgId::from_entropy(self.bits());
-        let org = Organisation { id: id.clone(), name: name.to_owned(), root, created_at: self.now() };
-        let founder = Caller { org: id.clone(), role: countersign_core::role::Role::Admin, key: None, proof: None };
+        let org = Organisation { id: id.clone(), name: name.to_owned(), root: by.is_none(), created_at: self.now() };
+        let founder = Caller { org: id.clone(), role: countersign_core::role::Role::Admin, key: by, proof: None };
         let mut changes = Changes::default();
         changes.create(org.clone())?;
         let key = NewKey { name: "first administrator".into(), role: founder.role, agent: None };
-        let minted = self.mint(&founder, key, &mut changes)?;
+        let minted = self.mint(&founder, key, secret, &mut changes)?;
         self.change(&founder, ChainId::from(&id), ("create", "organisation", id.as_str()), changes).await?;
         Ok((org, minted))
     }

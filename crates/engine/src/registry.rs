@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::caller::ApiKey;
 use crate::collection::{Collection, Owned};
 use crate::records::{Delivery, Destination, OrgSettings, Organisation, Provider};
-use crate::servers::Server;
+use crate::servers::{Server, ToolRules, worst_of};
 
 /// A kind of document.
 pub(crate) trait Record: Owned + Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
@@ -38,8 +38,10 @@ pub(crate) trait Record: Owned + Serialize + DeserializeOwned + Send + Sync + Si
         for document in documents.list(Self::KIND)? {
             let value: Self = serde_json::from_slice(&document.body)
                 .map_err(|why| StoreError::Corrupt(format!("{} `{}`: {why}", Self::KIND, document.key)))?;
-            value.placed(registry);
             Self::collection(registry).put(value, document.revision);
+            if let Some(stored) = Self::collection(registry).any(&document.key) {
+                stored.value.placed(registry);
+            }
         }
         Ok(())
     }
@@ -80,6 +82,8 @@ pub(crate) struct Registry {
     pub(crate) deliveries: Collection<Delivery>,
     /// The approvals asked for on each chain, oldest first.
     pub(crate) asked_on: DashMap<ChainId, Vec<ApprovalId>, RandomState>,
+    /// What servers say of each tool, by organisation.
+    pub(crate) tool_rules: DashMap<OrgId, ToolRules, RandomState>,
     /// The circuits, by agent and tool. A restart closes them all.
     pub(crate) circuits: DashMap<String, Breaker, RandomState>,
 }
@@ -103,7 +107,15 @@ impl Registry {
         <Provider as Record>::load(&registry, documents)?;
         <Destination as Record>::load(&registry, documents)?;
         <Delivery as Record>::load(&registry, documents)?;
+        registry.order_approvals();
         Ok(registry)
+    }
+
+    /// Documents come by key; what was asked on a chain is in the order of asking.
+    fn order_approvals(&self) {
+        let asked_at =
+            |id: &ApprovalId| self.approvals.any(id.as_str()).map(|found| found.value.unchecked().created_at);
+        self.asked_on.iter_mut().for_each(|mut on_chain| on_chain.sort_by_key(asked_at));
     }
 }
 
@@ -138,7 +150,6 @@ records! {
     "agent": Agent, agents, it => it.id.as_str(), &it.org;
     "agent_name": Name, names, it => &it.key, &it.org;
     "stop": Stop, stops, it => it.id.as_str(), &it.org;
-    "server": Server, servers, it => it.id.as_str(), &it.org;
     "token": Sealed<Token>, tokens, it => it.unchecked().id.as_str(), &it.unchecked().org;
     "session": Sealed<Session>, sessions, it => it.unchecked().id.as_str(), &it.unchecked().org;
     "delegation": Sealed<Delegation>, delegations, it => it.unchecked().id.as_str(), &it.unchecked().org;
@@ -146,6 +157,33 @@ records! {
     "provider": Provider, providers, it => it.id.as_str(), &it.org;
     "destination": Destination, destinations, it => it.id.as_str(), &it.org;
     "delivery": Delivery, deliveries, it => &it.id, &it.org;
+}
+
+impl Owned for Server {
+    fn key(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn org(&self) -> &OrgId {
+        &self.org
+    }
+}
+
+impl Record for Server {
+    const KIND: &'static str = "server";
+
+    fn collection(registry: &Registry) -> &Collection<Self> {
+        &registry.servers
+    }
+
+    fn placed(&self, registry: &Registry) {
+        let servers = registry.servers.list(&self.org, |_| true);
+        registry.tool_rules.insert(self.org.clone(), worst_of(&servers));
+    }
+
+    fn removed(&self, registry: &Registry) {
+        self.placed(registry);
+    }
 }
 
 impl Owned for Sealed<Approval> {

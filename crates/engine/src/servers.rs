@@ -1,7 +1,9 @@
 //! The registry of MCP servers, and what operators say of their tools.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use ahash::RandomState;
 use countersign_core::Timestamp;
 use countersign_core::effect::Effect;
 use countersign_core::id::{OrgId, ServerId};
@@ -128,12 +130,25 @@ impl Engine {
         session: Option<&Stored<Sealed<Session>>>,
         tool: &str,
     ) -> (Option<Effect>, bool) {
-        let own = session.and_then(|s| s.value.unchecked().server.clone());
-        let servers = match own {
-            Some(id) => self.registry.servers.get(org, id.as_str()).into_iter().collect(),
-            None => self.registry.servers.list(org, |_| true),
-        };
-        let said = servers.iter().flat_map(|server| &server.value.tools).filter(|t| t.name == tool);
-        said.fold((None, false), |(effect, approval), t| (effect.max(t.effect), approval || t.needs_approval))
+        let own = session.and_then(|s| s.value.unchecked().server.as_ref());
+        if let Some(server) = own.and_then(|id| self.registry.servers.get(org, id.as_str())) {
+            let said = server.value.tools.iter().find(|said| said.name == tool);
+            return said.map_or((None, false), |said| (said.effect, said.needs_approval));
+        }
+        // No server, or one that is deleted: its sessions must not be freer for it.
+        self.registry.tool_rules.get(org).and_then(|rules| rules.get(tool).copied()).unwrap_or_default()
     }
+}
+
+/// What the servers of an organisation say of each tool; the worst where they differ.
+pub(crate) type ToolRules = HashMap<Box<str>, (Option<Effect>, bool), RandomState>;
+
+pub(crate) fn worst_of(servers: &[Arc<Stored<Server>>]) -> ToolRules {
+    let mut rules = ToolRules::default();
+    for said in servers.iter().flat_map(|server| &server.value.tools) {
+        let (effect, needs_approval) = rules.entry(said.name.as_str().into()).or_default();
+        *effect = (*effect).max(said.effect);
+        *needs_approval |= said.needs_approval;
+    }
+    rules
 }

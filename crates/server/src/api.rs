@@ -57,7 +57,7 @@ impl utoipa::Modify for Security {
 
 /// Every route and its part of the OpenAPI document.
 pub(crate) fn routes() -> OpenApiRouter<Surface> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    let mut router = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(system::health))
         .routes(routes!(system::metrics))
         .routes(routes!(system::openapi))
@@ -66,6 +66,7 @@ pub(crate) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(agents::revoke))
         .routes(routes!(agents::suspend))
         .routes(routes!(agents::resume))
+        .routes(routes!(agents::change_rights))
         .routes(routes!(tokens::issue))
         .routes(routes!(tokens::introspect))
         .routes(routes!(tokens::revoke))
@@ -102,7 +103,21 @@ pub(crate) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(organisations::create, organisations::list))
         .routes(routes!(organisations::security, organisations::set_security))
         .routes(routes!(organisations::limits, organisations::set_limits))
-        .merge(later::routes())
+        .merge(later::routes());
+    name_operations(router.get_openapi_mut());
+    router
+}
+
+/// Gives every operation an id of its own, by noun and verb: a handler's name
+/// alone is that of others too, and clients are generated from the ids.
+fn name_operations(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let noun = operation.tags.iter().flatten().next().map_or("", String::as_str);
+            operation.operation_id = operation.operation_id.take().map(|verb| format!("{noun}_{verb}"));
+        }
+    }
 }
 
 /// What a handler returns.

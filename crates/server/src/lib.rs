@@ -10,6 +10,7 @@ mod metrics;
 mod observe;
 mod refuse;
 mod surface;
+mod uri;
 
 use std::io;
 use std::time::Duration;
@@ -48,9 +49,13 @@ async fn sweep(surface: Surface, mut stop: watch::Receiver<bool>) {
 /// How often what has ended is cleared away.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
-/// The OpenAPI document of every route, as JSON.
+/// The OpenAPI document of every route, as JSON. `urls` are where the server is
+/// reached.
 #[must_use]
-pub fn openapi_json() -> String {
-    let (_, document) = api::routes().split_for_parts();
+pub fn openapi_json(urls: &[String]) -> String {
+    let (_, mut document) = api::routes().split_for_parts();
+    if !urls.is_empty() {
+        document.servers = Some(urls.iter().map(utoipa::openapi::Server::new).collect());
+    }
     document.to_pretty_json().unwrap_or_default()
 }

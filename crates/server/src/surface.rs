@@ -20,7 +20,14 @@ impl Surface {
     /// developer of the first organisation.
     #[must_use]
     pub fn new(engine: Arc<Engine>, dev_mode: bool) -> Self {
-        Self { engine, dev_mode, metrics: Arc::default(), openapi: crate::openapi_json().into() }
+        Self { engine, dev_mode, metrics: Arc::default(), openapi: crate::openapi_json(&[]).into() }
+    }
+
+    /// The surface, reached from outside at `urls`: what its OpenAPI document
+    /// names as servers.
+    #[must_use]
+    pub fn reached_at(self, urls: &[String]) -> Self {
+        Self { openapi: crate::openapi_json(urls).into(), ..self }
     }
 
     /// Who a call without credentials is.

@@ -26,7 +26,7 @@ impl Completions {
 
 /// Prints the OpenAPI document.
 pub fn openapi() -> Result<Exit> {
-    print(&format!("{}\n", countersign_server::openapi_json().trim_end()))?;
+    print(&format!("{}\n", countersign_server::openapi_json(&[]).trim_end()))?;
     Ok(Exit::Done)
 }
 

@@ -44,6 +44,17 @@ pub enum Agent {
         #[arg(long, default_value = "custom")]
         framework: String,
     },
+    /// Change what an agent may and may not do; what is not named stays
+    Update {
+        #[arg(value_parser = AgentId::parse)]
+        id: AgentId,
+        /// A tool it may use from now on, in place of all it could; may be repeated
+        #[arg(long = "capability", value_name = "TOOL")]
+        capabilities: Option<Vec<String>>,
+        /// A tool it may not use from now on, in place of all that were blocked; may be repeated
+        #[arg(long = "block", value_name = "TOOL")]
+        blocked: Option<Vec<String>>,
+    },
     /// Let an agent do nothing until it is resumed
     Suspend(Order),
     /// Let a suspended agent act again
@@ -76,6 +87,10 @@ impl Agent {
                 });
                 let answer = client.post("/api/v1/agents", &new)?;
                 output.one(answer.get("agent").unwrap_or(&answer), COLUMNS)?;
+            }
+            Self::Update { id, capabilities, blocked } => {
+                let rights = json!({ "capabilities": capabilities, "blocked": blocked });
+                output.one(&client.put(&format!("/api/v1/agents/{id}/capabilities"), &rights)?, COLUMNS)?;
             }
             Self::Suspend(order) => order.give(client, output, "suspend", "suspended")?,
             Self::Resume { id } => Order { id, reason: None }.give(client, output, "resume", "active again")?,

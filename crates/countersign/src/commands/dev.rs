@@ -1,9 +1,11 @@
 //! `countersign dev`: a server for this machine alone, ready to try.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use countersign_engine::Settings;
+use countersign_server::Surface;
 
 use crate::banner::{self, program, quoted};
 use crate::cli::Exit;
@@ -48,7 +50,8 @@ impl Dev {
         let engine = node::start(&data, Settings::default())?;
         let keys = node::runtime()?.block_on(demo::seed(&engine, &data))?;
         let greeting = if self.json { banner::line(&bound, &keys)? } else { banner::text(&bound, &keys, &self.data) };
-        node::serve(&engine, true, &bound, None, || print(&greeting))?;
+        let surface = Surface::new(Arc::clone(&engine), true);
+        node::serve(&engine, surface, &bound, None, || print(&greeting))?;
         Ok(Exit::Done)
     }
 

@@ -2,9 +2,11 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use countersign_engine::Engine;
+use countersign_server::Surface;
 
 use crate::cli::Exit;
 use crate::config::{ADMIN_KEY_VARIABLE, Config};
@@ -36,7 +38,8 @@ impl Serve {
         let engine = node::start(&data, config.settings())?;
         node::runtime()?.block_on(self.admit(&engine, &config))?;
         let urls = bound.urls.join(", ");
-        node::serve(&engine, false, &bound, config.server.workers.map(NonZeroUsize::get), || {
+        let surface = Surface::new(Arc::clone(&engine), false).reached_at(&config.server.public_urls);
+        node::serve(&engine, surface, &bound, config.server.workers.map(NonZeroUsize::get), || {
             tracing::info!("listening on {urls}");
             Ok(())
         })?;
@@ -54,7 +57,7 @@ impl Serve {
                 self.config.display()
             ),
             (None, Some(key)) => {
-                node::found(engine, &config.bootstrap.organisation, &key).await?;
+                engine.bootstrap_with(&config.bootstrap.organisation, &key).await?;
                 tracing::info!("made the organisation `{}` and its administrator's key", config.bootstrap.organisation);
             }
             (Some(_), Some(key)) => engine.adopt_admin_key(&key).await?,

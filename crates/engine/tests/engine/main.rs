@@ -10,5 +10,20 @@
 )]
 
 mod checks;
+mod counters;
+mod decisions;
+mod delegations;
+mod durability;
+mod elevation;
+mod keys;
+mod laws;
+mod limits;
+mod luck;
+mod organisations;
+mod restarts;
+mod revocation;
 mod sessions;
+mod sweeping;
+mod tap;
+mod tokens;
 mod world;

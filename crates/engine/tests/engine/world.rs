@@ -2,9 +2,7 @@
 //! repeats, a ledger that a test can hold or cut, and people to ask it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use countersign_core::approval;
 use countersign_core::capability::Pattern;
@@ -13,181 +11,27 @@ use countersign_core::id::{AgentId, ApprovalId, ChainId, OrgId};
 use countersign_core::role::Role;
 use countersign_core::seal::SealKey;
 use countersign_core::session::{Mode, Session};
-use countersign_core::{Digest, Timestamp, Verdict};
+use countersign_core::{Digest, Verdict};
 use countersign_engine::{
-    Answer, Ask, Caller, Clock, Engine, Entropy, Error, NewAgent, NewDelegation, NewKey, NewServer, NewToken, Parts,
-    Report, Settings, Tool,
+    Answer, Ask, Caller, Engine, Error, NewAgent, NewDelegation, NewKey, NewServer, NewToken, Parts, Report, Settings,
+    Tool,
 };
 use countersign_evidence::entry::Entry;
 use countersign_evidence::verify::Verifier;
-use countersign_store::{
-    Batch, Checkpoint, Document, Documents, Ledger, MemoryLive, MemoryStore, SqliteStore, StoreError, Write,
-};
+use countersign_store::{Batch, Document, Documents, Ledger, Live, MemoryLive, MemoryStore, SqliteStore, Write};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use crate::luck::{Seeded, TestClock};
+use crate::tap::Tap;
+
 /// A check on its way.
 pub type Asking = JoinHandle<Result<Answer, Error>>;
-
-/// A clock that stands still until a test moves it.
-pub struct TestClock {
-    wall: AtomicI64,
-    monotonic: AtomicU64,
-}
-
-impl TestClock {
-    fn at(time: &str) -> Self {
-        let wall = AtomicI64::new(Timestamp::parse(time).unwrap().as_millis());
-        Self { wall, monotonic: AtomicU64::new(1_000_000) }
-    }
-
-    /// Lets time pass, on the wall and since the start.
-    pub fn pass(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap();
-        self.wall.fetch_add(i64::try_from(millis).unwrap(), Ordering::SeqCst);
-        self.monotonic.fetch_add(millis, Ordering::SeqCst);
-    }
-
-    /// Sets the wall clock alone, as an administrator or NTP would.
-    pub fn set_wall(&self, to: Timestamp) {
-        self.wall.store(to.as_millis(), Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.wall.load(Ordering::SeqCst))
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.monotonic.load(Ordering::SeqCst))
-    }
-}
-
-/// Luck that is the same in every run (`SplitMix64`).
-struct Seeded(AtomicU64);
-
-impl Entropy for Seeded {
-    fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
-        }
-    }
-}
 
 /// Where the store is kept.
 enum Kept {
     Memory(Arc<MemoryStore>),
     Sqlite(tempfile::TempDir),
-}
-
-/// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The ledger as the engine sees it: a test can hold its commits, make them
-/// fail, and have it lose its checkpoints.
-pub struct Tap {
-    inner: Arc<dyn Ledger>,
-    state: Mutex<TapState>,
-    moved: Condvar,
-}
-
-#[derive(Default)]
-struct TapState {
-    held: bool,
-    arrived: bool,
-    fails: bool,
-    loses_checkpoints: bool,
-    commits: u64,
-}
-
-impl Tap {
-    fn new(inner: Arc<dyn Ledger>, loses_checkpoints: bool) -> Self {
-        let state = TapState { loses_checkpoints, ..TapState::default() };
-        Self { inner, state: Mutex::new(state), moved: Condvar::new() }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut TapState)) {
-        change(&mut self.state.lock().unwrap());
-        self.moved.notify_all();
-    }
-
-    /// Commits that come from now on wait.
-    pub fn hold(&self) {
-        self.change(|state| *state = TapState { held: true, arrived: false, ..*state });
-    }
-
-    /// Waits until a commit waits.
-    pub fn arrived(&self) {
-        self.wait_until(|state| state.arrived);
-    }
-
-    /// Lets the commits go on.
-    pub fn release(&self) {
-        self.change(|state| state.held = false);
-    }
-
-    /// While `fails` is on, every commit is refused.
-    pub fn fail(&self, fails: bool) {
-        self.change(|state| state.fails = fails);
-    }
-
-    /// Waits until the recorder tried to commit more than `before` times.
-    pub fn tried_more_than(&self, before: u64) {
-        self.wait_until(|state| state.commits > before);
-    }
-
-    fn wait_until(&self, there: impl Fn(&TapState) -> bool) {
-        let state = self.state.lock().unwrap();
-        // What never comes fails the test instead of holding it for ever.
-        let late = self.moved.wait_timeout_while(state, PATIENCE, |state| !there(state)).unwrap().1;
-        assert!(!late.timed_out(), "the recorder never got there");
-    }
-
-    /// How many times the recorder tried to commit.
-    pub fn tries(&self) -> u64 {
-        self.state.lock().unwrap().commits
-    }
-}
-
-impl Ledger for Tap {
-    fn commit(&self, batch: &Batch) -> Result<u64, StoreError> {
-        let mut state = self.state.lock().unwrap();
-        state.arrived = true;
-        self.moved.notify_all();
-        let mut state = self.moved.wait_while(state, |state| state.held).unwrap();
-        let (fails, loses) = (state.fails, state.loses_checkpoints);
-        let answer = if fails {
-            Err(StoreError::Unavailable("a test cut the ledger off".into()))
-        } else if loses {
-            let (entries, writes) = (batch.entries.clone(), batch.writes.clone());
-            self.inner.commit(&Batch { entries, writes, chains: Vec::new() })
-        } else {
-            self.inner.commit(batch)
-        };
-        state.commits += 1;
-        self.moved.notify_all();
-        answer
-    }
-
-    fn read(&self, start: u64, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.inner.read(start, limit)
-    }
-
-    fn length(&self) -> Result<u64, StoreError> {
-        self.inner.length()
-    }
-
-    fn chain(&self, id: &ChainId) -> Result<Option<Chain>, StoreError> {
-        self.inner.chain(id)
-    }
-
-    fn checkpoint(&self, limit: usize) -> Result<Checkpoint, StoreError> {
-        self.inner.checkpoint(limit)
-    }
 }
 
 /// The callers of one organisation.
@@ -206,7 +50,6 @@ pub struct Org {
 #[derive(Debug, Clone)]
 pub struct Recorded {
     pub chain: String,
-    pub index: u64,
     pub kind: String,
     pub org: Option<String>,
     pub event: Value,
@@ -220,10 +63,6 @@ impl Recorded {
 
     pub fn is_allow(&self) -> bool {
         self.kind == "decision" && self.says("verdict") == "allow"
-    }
-
-    pub fn revokes(&self, noun: &str, id: &str) -> bool {
-        self.kind == "revocation" && self.says("noun") == noun && (self.says("id") == id || id.is_empty())
     }
 }
 
@@ -247,13 +86,13 @@ pub struct Choice {
 /// An engine, what it is made of, and the people of its first organisation.
 pub struct World {
     pub clock: Arc<TestClock>,
+    pub luck: Arc<Seeded>,
     pub tap: Arc<Tap>,
     pub live: Arc<MemoryLive>,
     pub documents: Arc<dyn Documents>,
     pub engine: Arc<Engine>,
     pub org: Org,
     kept: Kept,
-    entropy: Arc<Seeded>,
     choice: Choice,
 }
 
@@ -272,17 +111,17 @@ impl World {
         let kept =
             if choice.on_disk { Kept::Sqlite(tempfile::tempdir().unwrap()) } else { Kept::Memory(Arc::default()) };
         let clock = Arc::new(TestClock::at("2026-11-21T08:00:00Z"));
-        let entropy = Arc::new(Seeded(AtomicU64::new(42)));
+        let luck = Arc::new(Seeded::new(42));
         let (tap, documents) = open(&kept, &choice);
-        let (engine, live) = start(&tap, &documents, (&clock, &entropy), &choice);
+        let (engine, live) = start(&tap, &documents, (&clock, &luck), &choice);
         let (_, minted) = engine.bootstrap("acme").await.unwrap();
         let org = people(&engine, minted.unwrap().secret).await;
-        Self { clock, tap, live, documents, engine, org, kept, entropy, choice }
+        Self { clock, tap, live, documents, engine, org, kept, luck, choice }
     }
 
     /// The same world after its engine ended and another one started.
     pub fn restarted(self, ending: Ending) -> Self {
-        let Self { clock, tap, live, documents, engine, org, kept, entropy, choice } = self;
+        let Self { clock, tap, live, documents, engine, org, kept, luck, choice } = self;
         match ending {
             Ending::Stopped => engine.stop(),
             Ending::Killed => tap.fail(true),
@@ -290,8 +129,8 @@ impl World {
         drop(Arc::into_inner(engine).expect("somebody still holds the engine"));
         drop((tap, documents, live));
         let (tap, documents) = open(&kept, &choice);
-        let (engine, live) = start(&tap, &documents, (&clock, &entropy), &choice);
-        Self { clock, tap, live, documents, engine, org, kept, entropy, choice }
+        let (engine, live) = start(&tap, &documents, (&clock, &luck), &choice);
+        Self { clock, tap, live, documents, engine, org, kept, luck, choice }
     }
 
     /// The same world after its engine was stopped and `alter` changed what is
@@ -403,6 +242,13 @@ impl World {
         noting
     }
 
+    /// Every byte in the files of a world on disk.
+    pub fn files(&self) -> Vec<Vec<u8>> {
+        let Kept::Sqlite(dir) = &self.kept else { return Vec::new() };
+        let files = std::fs::read_dir(dir.path()).unwrap();
+        files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+
     /// The verdict on `tool` for `agent` in `session`, in one word.
     pub async fn verdict(&self, agent: &AgentId, session: &str, tool: &str) -> &'static str {
         word(&self.check(Ask { session: Some(session), ..ask(agent, tool) }).await)
@@ -461,6 +307,17 @@ impl World {
         verifier.chains().map(|(id, chain)| (id.clone(), *chain)).collect()
     }
 
+    /// Where every chain that the ledger knows stands in memory.
+    pub fn live_chains(&self) -> HashMap<ChainId, Chain> {
+        self.verified().into_keys().filter_map(|id| self.live.chain(&id).map(|chain| (id, chain))).collect()
+    }
+
+    /// Why no second engine starts on this world's store.
+    pub fn refused_start(&self) -> String {
+        let parts = parts(&self.tap, &self.documents, (&self.clock, &self.luck), &self.choice);
+        Engine::start(parts).err().unwrap().to_string()
+    }
+
     /// Where the session's chain stands, as the engine says.
     pub fn chain(&self, session: &Session) -> Chain {
         self.engine.session(&self.org.admin, session.id.as_str()).unwrap().chain
@@ -489,20 +346,29 @@ fn open(kept: &Kept, choice: &Choice) -> (Arc<Tap>, Arc<dyn Documents>) {
 fn start(
     tap: &Arc<Tap>,
     documents: &Arc<dyn Documents>,
-    (clock, entropy): (&Arc<TestClock>, &Arc<Seeded>),
+    given: (&Arc<TestClock>, &Arc<Seeded>),
     choice: &Choice,
 ) -> (Arc<Engine>, Arc<MemoryLive>) {
     let live = Arc::new(MemoryLive::default());
-    let parts = Parts {
+    let parts = Parts { live: live.clone(), ..parts(tap, documents, given, choice) };
+    (Arc::new(Engine::start(parts).unwrap()), live)
+}
+
+fn parts(
+    tap: &Arc<Tap>,
+    documents: &Arc<dyn Documents>,
+    (clock, luck): (&Arc<TestClock>, &Arc<Seeded>),
+    choice: &Choice,
+) -> Parts {
+    Parts {
         ledger: tap.clone(),
         documents: documents.clone(),
-        live: live.clone(),
+        live: Arc::new(MemoryLive::default()),
         clock: clock.clone(),
-        entropy: entropy.clone(),
+        entropy: luck.clone(),
         seal_key: SealKey::new([7; 32]),
         settings: choice.settings.clone(),
-    };
-    (Arc::new(Engine::start(parts).unwrap()), live)
+    }
 }
 
 async fn people(engine: &Engine, admin_secret: String) -> Org {
@@ -602,7 +468,6 @@ pub fn recorded(bytes: &[u8]) -> Recorded {
     let entry = Entry::read(bytes).unwrap();
     Recorded {
         chain: entry.chain.id.to_owned(),
-        index: entry.chain.index,
         kind: entry.kind.to_owned(),
         org: entry.org.map(str::to_owned),
         event: serde_json::from_str(entry.event.get()).unwrap(),

@@ -1,16 +1,17 @@
 //! Agents.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use countersign_core::id::OrgId;
 use countersign_engine::{Caller, NewAgent};
 use countersign_wire::rest::Done;
-use countersign_wire::rest::agent::{Agent, AgentCreate, AgentCreated, AgentQuery, AgentRevoke, Agents};
+use countersign_wire::rest::agent::{Agent, AgentCreate, AgentCreated, AgentQuery, AgentRevoke, AgentRights, Agents};
 
 use super::{Answer, created, done, ok};
 use crate::body::Body;
 use crate::identity::Who;
 use crate::refuse::Refusal;
 use crate::surface::Surface;
+use crate::uri::{Path, Query};
 
 /// Refuses another organisation than the caller's.
 fn same_org(caller: &Caller, org: Option<&OrgId>) -> Result<(), Refusal> {
@@ -84,4 +85,17 @@ pub(crate) async fn suspend(
     responses((status = 200, body = Agent)))]
 pub(crate) async fn resume(State(surface): State<Surface>, Who(caller): Who, Path(id): Path<String>) -> Answer {
     ok(&Agent::from(&surface.engine.resume_agent(&caller, &id).await?))
+}
+
+/// Changes what an agent may and may not do. What is left out stays.
+#[utoipa::path(put, path = "/api/v1/agents/{id}/capabilities", tag = "agents", params(("id" = String, Path)),
+    request_body = AgentRights, responses((status = 200, body = Agent)))]
+pub(crate) async fn change_rights(
+    State(surface): State<Surface>,
+    Who(caller): Who,
+    Path(id): Path<String>,
+    Body(rights): Body<AgentRights>,
+) -> Answer {
+    let AgentRights { capabilities, blocked } = rights;
+    ok(&Agent::from(&surface.engine.change_rights(&caller, &id, capabilities, blocked).await?))
 }

@@ -1,6 +1,6 @@
 //! Approvals.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use countersign_core::approval::Answer as Word;
 use countersign_engine::Caller;
 use countersign_wire::rest::approval::{Approval, ApprovalDecide, Approvals};
@@ -11,6 +11,7 @@ use super::{Answer, ok};
 use crate::body::Body;
 use crate::identity::Who;
 use crate::surface::Surface;
+use crate::uri::{Path, Query};
 
 /// Which approvals to list.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -37,7 +37,7 @@ pub(crate) async fn check_legacy(
 async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Answer {
     let input = asked.action_input.as_ref().map(countersign_wire::raw::Json::as_str);
     let arguments = countersign_evidence::arguments_digest(&asked.action_input_summary, input)
-        .map_err(|_| Refusal::invalid("`action_input` has no canonical form (RFC 8785)"))?;
+        .map_err(|why| Refusal::invalid(format!("`action_input` has no canonical form (RFC 8785): {why}")))?;
     let ask = Ask {
         agent: &asked.agent_id,
         session: asked.session_id.as_deref(),

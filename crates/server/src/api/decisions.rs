@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use countersign_core::Timestamp;
 use countersign_engine::{Filter, Found};
 use countersign_evidence::entry::Entry;
@@ -17,6 +17,7 @@ use super::{Answer, blocking, ok};
 use crate::identity::Who;
 use crate::refuse::Refusal;
 use crate::surface::Surface;
+use crate::uri::{Path, Query};
 
 /// Which decisions to list.
 #[derive(Debug, Deserialize, IntoParams)]

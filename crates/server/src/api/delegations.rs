@@ -1,6 +1,6 @@
 //! Delegations.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use countersign_core::delegation;
 use countersign_engine::NewDelegation;
 use countersign_wire::rest::Done;
@@ -11,6 +11,7 @@ use super::{Answer, created, done, ok, sessions};
 use crate::body::Body;
 use crate::identity::Who;
 use crate::surface::Surface;
+use crate::uri::Path;
 
 fn shown(surface: &Surface, delegation: &delegation::Delegation) -> Delegation {
     Delegation::new(delegation, &surface.engine.links_before(delegation))

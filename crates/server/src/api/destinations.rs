@@ -1,6 +1,6 @@
 //! SIEM destinations, as records: nothing is sent to them yet.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use countersign_engine::{DestinationChange, NewDestination};
 use countersign_wire::rest::Done;
 use countersign_wire::rest::destination::{
@@ -13,6 +13,7 @@ use super::{Answer, created, done, ok};
 use crate::body::Body;
 use crate::identity::Who;
 use crate::surface::Surface;
+use crate::uri::Path;
 
 fn shown(destination: &countersign_engine::Destination) -> Destination {
     let about = &destination.about;

@@ -1,6 +1,6 @@
 //! API keys.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use countersign_engine::NewKey;
 use countersign_wire::rest::Done;
 use countersign_wire::rest::key::{Key, KeyCreate, KeyCreated, Keys};
@@ -10,6 +10,7 @@ use super::{Answer, created, done, ok};
 use crate::body::Body;
 use crate::identity::Who;
 use crate::surface::Surface;
+use crate::uri::Path;
 
 /// Makes a key. Its text is in this answer and never again.
 #[utoipa::path(post, path = "/api/v1/keys", tag = "keys", request_body = KeyCreate,

@@ -1,6 +1,6 @@
 //! Federation providers, as records: nothing is discovered or fetched yet.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use countersign_engine::NewProvider;
 use countersign_wire::rest::Done;
 use countersign_wire::rest::provider::{Provider, ProviderCreate, ProviderCreated, Providers};
@@ -10,6 +10,7 @@ use super::{Answer, created, done, ok};
 use crate::body::Body;
 use crate::identity::Who;
 use crate::surface::Surface;
+use crate::uri::Path;
 
 fn shown(provider: &countersign_engine::Provider) -> Provider {
     Provider {

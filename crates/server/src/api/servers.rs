@@ -1,6 +1,6 @@
 //! The registry of MCP servers.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use countersign_engine::{NewServer, Tool};
 use countersign_wire::rest::Done;
 use countersign_wire::rest::server::{Server, ServerCreate, ServerTool, Servers};
@@ -10,6 +10,7 @@ use super::{Answer, created, done, ok};
 use crate::body::Body;
 use crate::identity::Who;
 use crate::surface::Surface;
+use crate::uri::Path;
 
 fn shown(server: &countersign_engine::Server) -> Server {
     Server {

@@ -1,6 +1,6 @@
 //! Sessions.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use countersign_engine::SessionView;
 use countersign_wire::rest::session::{ApiSessionInit, Session, SessionInit, SessionNow, Sessions};
 use countersign_wire::rest::word::SessionStatus;
@@ -11,6 +11,7 @@ use super::{Answer, created, ok};
 use crate::body::Body;
 use crate::identity::Who;
 use crate::surface::Surface;
+use crate::uri::{Path, Query};
 
 pub(super) fn shown(view: &SessionView) -> Session {
     let now = SessionNow {
@@ -22,7 +23,6 @@ pub(super) fn shown(view: &SessionView) -> Session {
         },
         allowed_actions: view.elevated.clone(),
         chain: &view.chain,
-        last_activity_at: None,
     };
     Session::new(&view.session, now)
 }

@@ -1,6 +1,6 @@
 //! Stops: kill switches.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use countersign_wire::rest::Done;
 use countersign_wire::rest::stop::{Stop, StopCreate, Stops};
 
@@ -8,6 +8,7 @@ use super::{Answer, created, done, ok};
 use crate::body::Body;
 use crate::identity::Who;
 use crate::surface::Surface;
+use crate::uri::Path;
 
 /// Stops a tool, or where none is named, the whole organisation.
 #[utoipa::path(post, path = "/api/v1/stops", tag = "stops", request_body = StopCreate,

@@ -66,6 +66,19 @@ pub struct AgentRevoke {
     pub reason: String,
 }
 
+/// Changes what an agent may and may not do. What is left out stays.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct AgentRights {
+    /// What it may do from now on.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub capabilities: Option<Vec<Pattern>>,
+    /// What it may not do from now on, whatever its capabilities say.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub blocked: Option<Vec<Pattern>>,
+}
+
 /// A registered agent.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Agent {

@@ -1,6 +1,5 @@
 //! Sessions.
 
-use countersign_core::Timestamp;
 use countersign_core::chain::Chain;
 use countersign_core::id::{AgentId, DelegationId, ServerId};
 use countersign_core::session::Mode;
@@ -65,8 +64,6 @@ pub struct Session {
     pub denied_calls: u64,
     /// When it was started.
     pub created_at: Time,
-    /// When it was last used; when it was started, where it never was.
-    pub last_activity_at: Time,
     /// When it ends by itself.
     pub expires_at: Time,
     /// Whether it can still be used.
@@ -93,8 +90,6 @@ pub struct SessionNow<'a> {
     pub allowed_actions: Vec<String>,
     /// Its chain and its counts.
     pub chain: &'a Chain,
-    /// When it was last used.
-    pub last_activity_at: Option<Timestamp>,
 }
 
 impl Session {
@@ -121,7 +116,6 @@ impl Session {
             write_calls: tally.write,
             denied_calls: tally.denied,
             created_at: session.created_at.into(),
-            last_activity_at: now.last_activity_at.unwrap_or(session.created_at).into(),
             expires_at: session.expires_at.into(),
             status: now.status,
             chain: SessionChain { length: now.chain.length, head: now.chain.head.to_string() },
@@ -138,6 +132,7 @@ pub struct Sessions {
 
 #[cfg(test)]
 mod tests {
+    use countersign_core::Timestamp;
     use countersign_core::capability::Pattern;
     use countersign_core::id::{OrgId, SessionId};
     use countersign_core::session::Source;
@@ -165,7 +160,7 @@ mod tests {
     }
 
     fn now(allowed_actions: Vec<String>) -> SessionNow<'static> {
-        SessionNow { status: SessionStatus::Active, allowed_actions, chain: &Chain::GENESIS, last_activity_at: None }
+        SessionNow { status: SessionStatus::Active, allowed_actions, chain: &Chain::GENESIS }
     }
 
     #[test]
@@ -185,7 +180,6 @@ mod tests {
             "write_calls": 0,
             "denied_calls": 0,
             "created_at": "1970-01-01T00:00:00.000Z",
-            "last_activity_at": "1970-01-01T00:00:00.000Z",
             "expires_at": "1970-01-01T01:00:00.000Z",
             "status": "active",
             "chain": {"length": 0, "head": "0".repeat(64)},
