@@ -116,12 +116,12 @@ impl World {
         let (engine, live) = start(&tap, &documents, (&clock, &luck), &choice);
         let (_, minted) = engine.bootstrap("acme").await.unwrap();
         let org = people(&engine, minted.unwrap().secret).await;
-        Self { clock, tap, live, documents, engine, org, kept, luck, choice }
+        Self { clock, luck, tap, live, documents, engine, org, kept, choice }
     }
 
     /// The same world after its engine ended and another one started.
     pub fn restarted(self, ending: Ending) -> Self {
-        let Self { clock, tap, live, documents, engine, org, kept, luck, choice } = self;
+        let Self { clock, luck, tap, live, documents, engine, org, kept, choice } = self;
         match ending {
             Ending::Stopped => engine.stop(),
             Ending::Killed => tap.fail(true),
@@ -130,7 +130,7 @@ impl World {
         drop((tap, documents, live));
         let (tap, documents) = open(&kept, &choice);
         let (engine, live) = start(&tap, &documents, (&clock, &luck), &choice);
-        Self { clock, tap, live, documents, engine, org, kept, luck, choice }
+        Self { clock, luck, tap, live, documents, engine, org, kept, choice }
     }
 
     /// The same world after its engine was stopped and `alter` changed what is
