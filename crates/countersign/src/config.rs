@@ -39,6 +39,9 @@ pub struct Config {
     /// How often agents may ask. An organisation's own choice comes first.
     #[serde(default)]
     pub limits: Limits,
+    /// The transparency log.
+    #[serde(default)]
+    pub evidence: Evidence,
     /// What the first start makes.
     #[serde(default)]
     pub bootstrap: Bootstrap,
@@ -142,6 +145,17 @@ impl Default for Bootstrap {
     fn default() -> Self {
         Self { organisation: "default".into(), admin_key_file: None }
     }
+}
+
+/// The transparency log.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Evidence {
+    /// What the log is called in its checkpoints and its key, such as
+    /// `example.com/countersign`: without it, a name made from the key. It can
+    /// not be changed without starting another log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 /// Logs, on standard error.

@@ -1,7 +1,8 @@
 //! The data directory: one server's files, its owner's alone.
 //!
 //! It holds `countersign.db` (the record and the documents), `seal.key` (what
-//! rights are sealed with), `lock` (held while a server runs) and, for
+//! rights are sealed with), `log.key` and `log.db` (the transparency log: its
+//! key, and the tiles that follow from the record), `lock` (held while a server runs) and, for
 //! development, `dev-keys.json`.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -10,8 +11,10 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use countersign_core::Digest;
 use countersign_core::seal::SealKey;
 use countersign_engine::Entropy;
+use ed25519_dalek::SigningKey;
 
 /// A data directory that this process alone uses.
 #[derive(Debug)]
@@ -95,6 +98,36 @@ impl DataDir {
             Err(why) => Err(why).with_context(|| format!("cannot read `{shown}`")),
         }
     }
+}
+
+impl DataDir {
+    /// The key that signs the log's checkpoints. Made on the first
+    /// start, with a warning to keep it.
+    pub fn log_key(&self, entropy: &dyn Entropy) -> Result<SigningKey> {
+        let path = self.path.join("log.key");
+        let shown = path.display();
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                let bytes = <[u8; 32]>::try_from(bytes).ok();
+                let bytes = bytes.with_context(|| format!("`{shown}` is not a log key; restore it from a backup"))?;
+                Ok(SigningKey::from_bytes(&bytes))
+            }
+            Err(why) if why.kind() == ErrorKind::NotFound => {
+                let mut bytes = [0; 32];
+                entropy.fill(&mut bytes);
+                write_private(&path, &bytes)?;
+                tracing::warn!("made a new key for the transparency log, `{shown}`: keep a copy of it");
+                Ok(SigningKey::from_bytes(&bytes))
+            }
+            Err(why) => Err(why).with_context(|| format!("cannot read `{shown}`")),
+        }
+    }
+}
+
+/// What a log is called whose operator did not name it: no two are the same.
+pub fn default_origin(key: &SigningKey) -> String {
+    let digest = Digest::of(key.verifying_key().as_bytes()).to_string();
+    format!("countersign.invalid/{}", digest.get(..16).unwrap_or_default())
 }
 
 /// Whether others than its owner may read or write the file at `path`.

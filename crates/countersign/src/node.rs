@@ -4,35 +4,58 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
-use countersign_engine::{Engine, Parts, Settings, SystemClock, SystemEntropy};
+use countersign_engine::{Engine, Log, Parts, Settings, SystemClock, SystemEntropy};
+use countersign_evidence::log::note::{KeyName, Signer};
 use countersign_server::Surface;
-use countersign_store::{MemoryLive, SqliteStore, StoreError};
+use countersign_store::{MemoryLive, SqliteStore, SqliteTiles, StoreError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::data_dir::{DataDir, database};
+use crate::data_dir::{DataDir, database, default_origin};
 use crate::listen::Bound;
 
 /// What a shell says of a program that a signal ended.
 const INTERRUPTED: i32 = 130;
 
-/// Starts an engine on the data directory.
-pub fn start(data: &DataDir, settings: Settings) -> Result<Arc<Engine>> {
+/// A running engine, and the log it is published in.
+pub struct Node {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The log.
+    pub log: Arc<Log>,
+}
+
+/// Starts an engine on the data directory, and publishes its record as the log
+/// `origin`.
+pub fn start(data: &DataDir, settings: Settings, origin: Option<&str>) -> Result<Node> {
     let entropy = Arc::new(SystemEntropy);
     let seal_key = data.seal_key(entropy.as_ref())?;
     let explain = |why| explain(&why, data.path());
     let store = Arc::new(SqliteStore::open(&database(data.path())).map_err(explain)?);
     let parts = Parts {
         ledger: store.clone(),
-        documents: store,
+        documents: store.clone(),
         live: Arc::new(MemoryLive::default()),
         clock: Arc::new(SystemClock::default()),
         entropy,
         seal_key,
         settings,
     };
-    Ok(Arc::new(Engine::start(parts).map_err(explain)?))
+    let engine = Arc::new(Engine::start(parts).map_err(explain)?);
+    Ok(Node { engine, log: publish(data, store, origin)? })
+}
+
+/// Starts publishing the record as a transparency log.
+fn publish(data: &DataDir, store: Arc<SqliteStore>, origin: Option<&str>) -> Result<Arc<Log>> {
+    let key = data.log_key(&SystemEntropy)?;
+    let origin = origin.map_or_else(|| default_origin(&key), str::to_owned);
+    let name = KeyName::parse(&origin).with_context(|| format!("`evidence.origin`: `{origin}` cannot name a log"))?;
+    let tiles = SqliteTiles::open(&data.path().join("log.db")).map_err(|why| explain(&why, data.path()))?;
+    let log = Log::start(store, Arc::new(tiles), Signer::new(name, key)).with_context(|| {
+        format!("the log in `{}` cannot go on; run `countersign evidence verify` on it", data.path().display())
+    })?;
+    Ok(Arc::new(log))
 }
 
 /// What a store's failure means for whoever runs it.
@@ -59,7 +82,7 @@ pub fn runtime() -> Result<Runtime> {
 /// Serves until SIGINT or SIGTERM, then lets the engine finish. `ready` runs
 /// once clients can connect.
 pub fn serve(
-    engine: &Arc<Engine>,
+    node: &Node,
     surface: Surface,
     bound: &Bound,
     workers: Option<usize>,
@@ -68,8 +91,10 @@ pub fn serve(
     let stop = stop_signal()?;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     ready()?;
+    let surface = surface.with_log(Arc::clone(&node.log));
     let served = countersign_server::serve(surface, &bound.listeners, workers.unwrap_or_else(cores), &stop);
-    engine.stop();
+    node.engine.stop();
+    node.log.stop();
     served.context("the server stopped by itself")?;
     tracing::info!("stopped");
     Ok(())

@@ -18,6 +18,7 @@ mod delegations;
 mod engine;
 mod error;
 mod keys;
+mod log;
 mod queue;
 mod recorder;
 mod records;
@@ -38,6 +39,7 @@ pub use delegations::NewDelegation;
 pub use engine::{Durability, Engine, Health, Parts, Settings};
 pub use error::Error;
 pub use keys::{Minted, NewKey};
+pub use log::{Log, LogError, Published};
 pub use recorder::{Permit, Receipt, RecordError, Recorder, Recording};
 pub use records::{
     Delivery, Destination, DestinationChange, NewDestination, NewProvider, OrgSettings, Organisation, Provider,

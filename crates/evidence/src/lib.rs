@@ -8,6 +8,8 @@
 
 pub mod entry;
 pub mod event;
+pub mod log;
+pub mod trace;
 pub mod verify;
 
 /// The canonical form (RFC 8785) of a JSON value.

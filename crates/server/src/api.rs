@@ -8,6 +8,7 @@ mod delegations;
 mod destinations;
 mod keys;
 mod later;
+mod log;
 mod organisations;
 mod providers;
 mod servers;
@@ -74,6 +75,9 @@ pub(crate) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(checks::check_legacy))
         .routes(routes!(decisions::list))
         .routes(routes!(decisions::get))
+        .routes(routes!(log::receipt))
+        .routes(routes!(log::checkpoint))
+        .routes(routes!(log::vkey))
         .routes(routes!(telemetry::report))
         .routes(routes!(sessions::init_mcp))
         .routes(routes!(sessions::init_api))
@@ -103,9 +107,19 @@ pub(crate) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(organisations::create, organisations::list))
         .routes(routes!(organisations::security, organisations::set_security))
         .routes(routes!(organisations::limits, organisations::set_limits))
+        .merge(tiles())
         .merge(later::routes());
     name_operations(router.get_openapi_mut());
     router
+}
+
+/// Tile paths have as many parts as the tree is high, which OpenAPI cannot say:
+/// the document names them with one.
+fn tiles() -> OpenApiRouter<Surface> {
+    let mut documented = OpenApiRouter::<Surface>::new().routes(routes!(log::tile)).routes(routes!(log::entries));
+    OpenApiRouter::with_openapi(documented.to_openapi())
+        .route("/log/tile/{*path}", axum::routing::get(log::tile))
+        .route("/log/tile/entries/{*path}", axum::routing::get(log::entries))
 }
 
 /// Gives every operation an id of its own, by noun and verb: a handler's name

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_engine::{Caller, Engine};
+use countersign_engine::{Caller, Engine, Log};
 
 use crate::metrics::Metrics;
 
@@ -13,6 +13,7 @@ pub struct Surface {
     pub(crate) dev_mode: bool,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) openapi: Arc<str>,
+    pub(crate) log: Option<Arc<Log>>,
 }
 
 impl Surface {
@@ -20,7 +21,13 @@ impl Surface {
     /// developer of the first organisation.
     #[must_use]
     pub fn new(engine: Arc<Engine>, dev_mode: bool) -> Self {
-        Self { engine, dev_mode, metrics: Arc::default(), openapi: crate::openapi_json(&[]).into() }
+        Self { engine, dev_mode, metrics: Arc::default(), openapi: crate::openapi_json(&[]).into(), log: None }
+    }
+
+    /// The surface with the transparency log it serves.
+    #[must_use]
+    pub fn with_log(self, log: Arc<Log>) -> Self {
+        Self { log: Some(log), ..self }
     }
 
     /// The surface, reached from outside at `urls`: what its OpenAPI document

@@ -18,9 +18,11 @@ use countersign_core::limits::Rate;
 pub mod conformance;
 mod memory;
 mod sqlite;
+mod tiles;
 
 pub use memory::{MemoryLive, MemoryStore};
 pub use sqlite::SqliteStore;
+pub use tiles::{MemoryTiles, SqliteTiles, Tiles};
 
 /// Why a store did not do what was asked. Nothing was changed.
 #[derive(Debug, thiserror::Error)]

@@ -47,11 +47,11 @@ impl Dev {
         logging::start(self.log_format, LogLevel::Info);
         let data = DataDir::open(&self.data)?;
         let bound = bind(&self.listen).map_err(|why| self.explain(why))?;
-        let engine = node::start(&data, Settings::default())?;
-        let keys = node::runtime()?.block_on(demo::seed(&engine, &data))?;
+        let node = node::start(&data, Settings::default(), None)?;
+        let keys = node::runtime()?.block_on(demo::seed(&node.engine, &data))?;
         let greeting = if self.json { banner::line(&bound, &keys)? } else { banner::text(&bound, &keys, &self.data) };
-        let surface = Surface::new(Arc::clone(&engine), true);
-        node::serve(&engine, surface, &bound, None, || print(&greeting))?;
+        let surface = Surface::new(Arc::clone(&node.engine), true);
+        node::serve(&node, surface, &bound, None, || print(&greeting))?;
         Ok(Exit::Done)
     }
 

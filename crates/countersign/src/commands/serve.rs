@@ -35,11 +35,11 @@ impl Serve {
         }
         let data = DataDir::open(&config.storage.data_dir)?;
         let bound = bind(&config.addresses()?).map_err(|why| self.explain(why))?;
-        let engine = node::start(&data, config.settings())?;
-        node::runtime()?.block_on(self.admit(&engine, &config))?;
+        let node = node::start(&data, config.settings(), config.evidence.origin.as_deref())?;
+        node::runtime()?.block_on(self.admit(&node.engine, &config))?;
         let urls = bound.urls.join(", ");
-        let surface = Surface::new(Arc::clone(&engine), false).reached_at(&config.server.public_urls);
-        node::serve(&engine, surface, &bound, config.server.workers.map(NonZeroUsize::get), || {
+        let surface = Surface::new(Arc::clone(&node.engine), false).reached_at(&config.server.public_urls);
+        node::serve(&node, surface, &bound, config.server.workers.map(NonZeroUsize::get), || {
             tracing::info!("listening on {urls}");
             Ok(())
         })?;
