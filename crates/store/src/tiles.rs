@@ -43,6 +43,12 @@ impl SqliteTiles {
         Ok(Self(Mutex::new(connection)))
     }
 
+    /// Opens the tiles at `path` for reading alone.
+    pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        let connection = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        Ok(Self(Mutex::new(connection)))
+    }
+
     // A panic while the lock is held rolls the transaction back.
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

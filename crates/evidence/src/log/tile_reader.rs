@@ -95,7 +95,7 @@ impl<E, S: FnMut(TilePath) -> Result<Option<Vec<u8>>, E>> TileReader<S> {
         let Some(parent) = TilePath::holding(above, self.size) else { return Ok(None) };
         let Some(parent) = self.tile(parent)? else { return Ok(None) };
         let Some(tile) = self.fetch(path)? else { return Ok(None) };
-        if tile.over_all() != parent.hash(above) {
+        if parent.hash(above).is_none_or(|hash| tile.over_all() != Some(hash)) {
             return Err(TileError::NotOfThisTree(path));
         }
         Ok(Some(self.keep(tile)))

@@ -2,7 +2,9 @@
 // Go's own checksum database and the transparency-dev project use, and writes
 // notes of its own for our code to read back.
 //
-// Usage: go run . DIRECTORY
+// It is run by an ignored test, which writes the directory first:
+//
+//	cargo test -p countersign-evidence --test log -- --ignored --nocapture
 package main
 
 import (
