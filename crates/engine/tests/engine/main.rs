@@ -9,6 +9,7 @@
     reason = "a test stops where what it was given is wrong"
 )]
 
+mod agents;
 mod checks;
 mod counters;
 mod decisions;
@@ -20,8 +21,10 @@ mod laws;
 mod limits;
 mod luck;
 mod organisations;
+mod records;
 mod restarts;
 mod revocation;
+mod servers;
 mod sessions;
 mod sweeping;
 mod tap;
