@@ -145,3 +145,10 @@ pub fn decide(action: Action<'_>, facts: &Facts<'_>) -> Decision {
     };
     decision
 }
+
+/// What to tell of a refusal, given its code: a denial's or a hold's.
+#[must_use]
+pub fn text_of(code: &str) -> Option<&'static str> {
+    let hold = || Hold::ALL.iter().find(|hold| hold.code() == code).map(|hold| hold.text());
+    Denial::text_of(code).or_else(hold)
+}

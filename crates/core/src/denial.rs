@@ -33,7 +33,7 @@ macro_rules! denials {
                 }
             }
 
-            fn text_of(code: &str) -> Option<&'static str> {
+            pub(crate) fn text_of(code: &str) -> Option<&'static str> {
                 let all = [
                     $(Self::$variant,)*
                     Self::AgentRate(Duration::ZERO),
@@ -144,11 +144,4 @@ impl std::fmt::Display for Denial {
             Hope::After(wait) => write!(f, "; try again in {} s", wait.as_secs() + 1),
         }
     }
-}
-
-/// What to tell of a refusal, given its code: a denial's or a hold's.
-#[must_use]
-pub fn text_of(code: &str) -> Option<&'static str> {
-    Denial::text_of(code)
-        .or_else(|| crate::step::Hold::ALL.iter().find(|hold| hold.code() == code).map(|hold| hold.text()))
 }

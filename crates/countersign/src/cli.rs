@@ -9,22 +9,8 @@ use crate::client::Client;
 use crate::commands::{
     about, agent, approval, check, config, decision, dev, doctor, evidence, key, org, serve, session, stop, token,
 };
+use crate::exit::Exit;
 use crate::output::{Format, Output, complain};
-
-/// What a command's exit code says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Done; for a check: allowed.
-    Done = 0,
-    /// The action is denied; for `doctor`: something is wrong.
-    Denied = 2,
-    /// The input, the server or the machine did not let the command do its work.
-    Invalid = 3,
-    /// A human must approve first.
-    NeedsApproval = 4,
-    /// The record does not verify.
-    Unverified = 5,
-}
 
 /// Decides, before it happens, whether an AI agent may do a thing, and records the decision
 #[derive(Debug, Parser)]

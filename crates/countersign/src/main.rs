@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod data_dir;
 mod demo;
+mod exit;
 mod explain;
 mod listen;
 mod logging;

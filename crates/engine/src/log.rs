@@ -111,7 +111,7 @@ impl Log {
     pub fn tile(&self, path: TilePath) -> Result<Option<Vec<u8>>, LogError> {
         let size = self.published().map_or(0, |published| published.head.size);
         let there = TilePath::in_tree(path.layer(), path.index(), size);
-        if !there.is_some_and(|there| there.width() >= path.width()) {
+        if there.is_none_or(|there| there.width() < path.width()) {
             return Ok(None);
         }
         if path.layer() == Layer::Entries {
@@ -328,7 +328,9 @@ impl Publisher {
             if entries.is_empty() {
                 return Err(LogError::Altered { size: goal });
             }
-            entries.iter().for_each(|entry| self.tree.append(entry));
+            for entry in &entries {
+                self.tree.append(entry);
+            }
         }
         Ok(())
     }

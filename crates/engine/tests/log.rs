@@ -1,5 +1,7 @@
 //! The transparency log over a ledger: what is published, resumed and refused.
 
+#![cfg(test)]
+
 use std::sync::Arc;
 
 use countersign_engine::{Log, LogError};

@@ -1,5 +1,7 @@
 //! The transparency log over HTTP: what a stranger can fetch, and what not.
 
+#![cfg(test)]
+
 use std::sync::Arc;
 
 use axum::Router;

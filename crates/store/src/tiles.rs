@@ -80,10 +80,16 @@ impl Tiles for SqliteTiles {
 
 /// Tiles in memory, for tests.
 #[derive(Debug, Default)]
-pub struct MemoryTiles(Mutex<(HashMap<String, Vec<u8>>, Option<String>)>);
+pub struct MemoryTiles(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    tiles: HashMap<String, Vec<u8>>,
+    checkpoint: Option<String>,
+}
 
 impl MemoryTiles {
-    fn lock(&self) -> MutexGuard<'_, (HashMap<String, Vec<u8>>, Option<String>)> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,17 +97,17 @@ impl MemoryTiles {
 impl Tiles for MemoryTiles {
     fn publish(&self, tiles: &[(String, Vec<u8>)], checkpoint: &str) -> Result<(), StoreError> {
         let mut state = self.lock();
-        state.0.extend(tiles.iter().cloned());
-        state.1 = Some(checkpoint.to_owned());
+        state.tiles.extend(tiles.iter().cloned());
+        state.checkpoint = Some(checkpoint.to_owned());
         Ok(())
     }
 
     fn tile(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.lock().0.get(name).cloned())
+        Ok(self.lock().tiles.get(name).cloned())
     }
 
     fn checkpoint(&self) -> Result<Option<String>, StoreError> {
-        Ok(self.lock().1.clone())
+        Ok(self.lock().checkpoint.clone())
     }
 }
 

@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use countersign_evidence::entry::FORMAT;
 
-use crate::cli::Exit;
+use crate::exit::Exit;
 use crate::output::{Output, json, print};
 
 /// Print completions for a shell

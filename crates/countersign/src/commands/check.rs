@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use countersign_core::id::AgentId;
 use serde_json::{Value, json};
 
-use crate::cli::Exit;
 use crate::client::Client;
+use crate::exit::Exit;
 use crate::output::{Field, Output};
 
 const FIELDS: &[Field] = &[

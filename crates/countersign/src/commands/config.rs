@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::cli::Exit;
 use crate::config::{self, Config as Settings};
+use crate::exit::Exit;
 use crate::output::{Output, complain, json, print};
 
 /// Check a configuration file, or print it, or its schema

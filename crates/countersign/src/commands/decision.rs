@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::Subcommand;
 use countersign_core::id::{AgentId, CheckId};
 
-use crate::cli::Exit;
 use crate::client::Client;
+use crate::exit::Exit;
 use crate::explain::explain;
 use crate::output::{Field, Output, print, visible};
 

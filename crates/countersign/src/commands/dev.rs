@@ -8,9 +8,9 @@ use countersign_engine::Settings;
 use countersign_server::Surface;
 
 use crate::banner::{self, program, quoted};
-use crate::cli::Exit;
 use crate::data_dir::DataDir;
 use crate::demo;
+use crate::exit::Exit;
 use crate::listen::{Address, BindError, bind};
 use crate::logging::{self, LogFormat, LogLevel};
 use crate::node;

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::cli::Exit;
 use crate::client::Client;
 use crate::config::Config;
+use crate::exit::Exit;
 use crate::look;
 use crate::output::{Field, Output};
 

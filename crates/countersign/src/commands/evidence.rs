@@ -9,7 +9,7 @@ use clap::Subcommand;
 use countersign_evidence::log::note::VerifierKey;
 use serde_json::json;
 
-use crate::cli::Exit;
+use crate::exit::Exit;
 use crate::output::Output;
 use crate::replay::{Finding, receipt, replay};
 

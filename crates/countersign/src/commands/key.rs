@@ -5,8 +5,8 @@ use clap::Subcommand;
 use countersign_core::id::{AgentId, KeyId};
 use serde_json::json;
 
-use crate::cli::Exit;
 use crate::client::Client;
+use crate::exit::Exit;
 use crate::output::{Field, Output};
 
 const COLUMNS: &[Field] = &[

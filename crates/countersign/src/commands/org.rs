@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::cli::Exit;
 use crate::client::Client;
+use crate::exit::Exit;
 use crate::output::{Field, Output};
 
 const COLUMNS: &[Field] = &[("id", "/id"), ("name", "/name"), ("created", "/created_at")];

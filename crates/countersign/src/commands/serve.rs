@@ -8,9 +8,9 @@ use anyhow::{Result, anyhow, bail};
 use countersign_engine::Engine;
 use countersign_server::Surface;
 
-use crate::cli::Exit;
 use crate::config::{ADMIN_KEY_VARIABLE, Config};
 use crate::data_dir::DataDir;
+use crate::exit::Exit;
 use crate::listen::{BindError, bind};
 use crate::logging::{self, LogFormat};
 use crate::node;

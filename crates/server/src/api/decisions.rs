@@ -93,7 +93,7 @@ fn shown(found: &Found) -> Result<Decision, Refusal> {
             _ => word::GuardTier::Deep,
         },
         gate: event.gate.and_then(text),
-        reason: event.code.and_then(countersign_core::denial::text_of).and_then(text),
+        reason: event.code.and_then(countersign_core::decide::text_of).and_then(text),
         raised: event.effect.raised.and_then(text),
         word: event.effect.word.and_then(text),
         approval_id: event.approval.and_then(text),

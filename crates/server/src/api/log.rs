@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse as _;
 use countersign_core::role::Right;
@@ -13,6 +13,7 @@ use super::{Answer, blocking};
 use crate::identity::Who;
 use crate::refuse::Refusal;
 use crate::surface::Surface;
+use crate::uri::Path;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -99,11 +100,9 @@ pub(crate) async fn receipt(State(surface): State<Surface>, Who(caller): Who, Pa
         let found = engine.decision(&caller, &id)?;
         Ok(from.receipt(found.position, &found.entry))
     });
-    match receipt.await?.map_err(|why| unreadable(&why))? {
-        Some(receipt) => Ok(([(header::CONTENT_TYPE, TEXT)], receipt.to_string()).into_response()),
-        None => {
-            let headers = [(header::CONTENT_TYPE, TEXT), (header::RETRY_AFTER, SECONDS_TO_CHECKPOINT)];
-            Ok((StatusCode::ACCEPTED, headers, "not under a checkpoint yet\n").into_response())
-        }
-    }
+    let Some(receipt) = receipt.await?.map_err(|why| unreadable(&why))? else {
+        let headers = [(header::CONTENT_TYPE, TEXT), (header::RETRY_AFTER, SECONDS_TO_CHECKPOINT)];
+        return Ok((StatusCode::ACCEPTED, headers, "not under a checkpoint yet\n").into_response());
+    };
+    Ok(([(header::CONTENT_TYPE, TEXT)], receipt.to_string()).into_response())
 }

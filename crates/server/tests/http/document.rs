@@ -85,6 +85,27 @@ async fn every_documented_route_is_one_that_the_server_knows() {
 }
 
 #[tokio::test]
+async fn what_the_document_calls_open_is_open_and_nothing_else() {
+    let server = TestServer::new().await;
+    let document = document();
+    let open = serde_json::json!([{}]);
+    for (verb, path, operation) in operations(&document) {
+        let reply = server.ask(&verb, &shape(&path).replace("{}", "unknown")).send().await;
+        assert_eq!(reply.status != 401, operation["security"] == open, "{}: {}", reply.asked, reply.text());
+    }
+}
+
+#[tokio::test]
+async fn every_documented_path_refuses_an_escape_that_is_not_utf_8() {
+    let server = TestServer::new().await;
+    let document = document();
+    for (verb, path, _) in operations(&document).into_iter().filter(|(_, path, _)| path.contains('{')) {
+        let ask = server.ask(&verb, &shape(&path).replace("{}", "%ff")).by(&server.acme.admin);
+        ask.send().await.refusal(400, "invalid_request");
+    }
+}
+
+#[tokio::test]
 async fn every_answer_is_as_the_document_describes_it() {
     let document = document();
     for route in ROUTES.iter().filter(|route| route.path != "/metrics") {

@@ -79,6 +79,7 @@ async fn pages_of_decisions_show_each_once_the_latest_first() {
             let ids = texts(&page["decisions"], "check_id");
             assert!(ids.len() <= limit, "{limit}: {}", ids.len());
             seen.extend(ids);
+            assert!(seen.len() <= asked.len(), "a page is shown twice");
             let Some(next) = page["next"].as_str() else { break };
             query = format!("?limit={limit}&before={next}");
         }
