@@ -71,7 +71,7 @@ fn the_last_entry_of_a_chain_is_named_when_it_is_changed() {
     replace(&db, last, text.replace("delete_file", "delete_fila").as_bytes());
     let found = verify(folder.path()).exits(5).json();
     assert_eq!(found["position"], last);
-    assert!(found["fault"].as_str().unwrap().contains("checkpoint"), "{found}");
+    assert!(found["fault"].as_str().unwrap().contains("published"), "{found}");
 }
 
 #[test]
@@ -86,9 +86,33 @@ fn an_entry_that_was_taken_out_is_found() {
 }
 
 #[test]
+fn a_receipt_verifies_with_the_logs_key_and_nothing_else_does() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path());
+    let dev = Dev::start(folder.path());
+    let decision = dev.admin(&["decision", "list", "--limit", "1", "-o", "json"]).exits(0).json();
+    let id = decision.pointer("/decisions/0/check_id").unwrap();
+    let path = format!("{}/api/v1/decisions/{}/receipt", dev.says("url"), id.as_str().unwrap());
+    let fetch = |url: &str| {
+        let mut reply = ureq::get(url).header("X-API-Key", dev.says("admin_key")).call().unwrap();
+        (reply.status().as_u16(), reply.body_mut().read_to_string().unwrap())
+    };
+    // The decision is from before this start: the first checkpoint covers it.
+    let receipt = std::iter::repeat_with(|| fetch(&path)).find(|(status, _)| *status == 200).unwrap().1;
+    let key = fetch(&format!("{}/log/vkey", dev.says("url"))).1;
+    let file = folder.path().join("decision.tlog-proof");
+    std::fs::write(&file, &receipt).unwrap();
+    let file = file.to_str().unwrap();
+    dev.admin(&["evidence", "verify", file, "--vkey", key.trim()]).exits(0);
+    dev.admin(&["evidence", "verify", file]).exits(5);
+    std::fs::write(file, receipt.replacen("index ", "index 1", 1)).unwrap();
+    dev.admin(&["evidence", "verify", file, "--vkey", key.trim()]).exits(5);
+}
+
+#[test]
 fn what_cannot_be_read_is_invalid_and_not_bad() {
     let folder = tempfile::tempdir().unwrap();
-    verify(&folder.path().join("none")).refused(&["is no data directory"]);
+    verify(&folder.path().join("none")).refused(&["cannot read"]);
     verify(folder.path()).refused(&["is no data directory"]);
     std::fs::write(folder.path().join("countersign.db"), "not a database at all".repeat(100)).unwrap();
     verify(folder.path()).refused(&["not what Countersign wrote"]);
