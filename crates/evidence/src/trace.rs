@@ -30,6 +30,7 @@ pub mod key;
 pub mod link;
 pub mod mmr;
 pub mod profile;
+pub mod provenance;
 pub mod record;
 pub mod revocation;
 pub mod schema;

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use countersign_core::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::digest::TaggedDigest;
 use super::json;
-use super::key::{self, PublicKey};
+use super::key::PublicKey;
 
 pub mod acta;
 pub mod gap;
@@ -96,7 +96,7 @@ pub fn verify(case: &Case<'_>, keys: &Ring, expected: &Expected<'_>) -> Outcome 
         is(same(receipt, "linked_call_id", expected.call_id), "call_id_mismatch"),
         is(same(receipt, "session_id", expected.session_id), "session_id_mismatch"),
         is(is_digest_of(text(receipt, "evidence_hash"), evidence), "evidence_hash_mismatch"),
-        is(key.is_none_or(|key| is_signed_by(receipt, key)), "signature_or_key_mismatch"),
+        is(key.is_none_or(|key| key.signed_at(receipt, "signature")), "signature_or_key_mismatch"),
         is(age.is_some_and(|age| age <= max_age), "receipt_stale"),
         is(age.is_none_or(|age| age >= 0), "receipt_from_future"),
         is(same(receipt, "previous_receipt_hash", expected.previous_receipt_hash), "receipt_chain_gap"),
@@ -144,7 +144,7 @@ impl Status {
 /// What an action's `action_ref` is the digest of.
 fn action_preimage(action: &Value) -> Value {
     let kept = ACTION_REF.iter().filter_map(|name| Some(((*name).to_owned(), action.get(name)?.clone())));
-    Value::Object(Map::from_iter(kept))
+    Value::Object(kept.collect())
 }
 
 /// Whether `claimed` is the digest of the RFC 8785 form of `value`.
@@ -159,11 +159,6 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 /// Whether a member is there and is exactly this; ids are opaque.
 fn same(value: &Value, name: &str, expected: &str) -> bool {
     !expected.is_empty() && value.get(name).and_then(Value::as_str) == Some(expected)
-}
-
-fn is_signed_by(signed: &Value, key: &PublicKey) -> bool {
-    let signature = key::decode(text(signed, "signature"));
-    signature.is_some_and(|s| signed.as_object().is_some_and(|members| key.signed(members, &s, "signature")))
 }
 
 fn age_millis(receipt: &Value, now: Timestamp) -> Option<i64> {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::digest::TaggedDigest;
 use super::json::{self, Refused};
+use super::key::PublicKey;
 
 /// A proof that a record is in a batch, in the form `trace-tests` reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,15 @@ pub enum NotIncluded {
     #[error("the receipt does not lead from this record to its root")]
     OtherRoot,
 }
+
+/// Who anchors, as registries know them: `name/1.2.3`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ProducerId(String);
+
+/// The text names no producer.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a producer: expected `name/1.2.3`")]
+pub struct InvalidProducerId(String);
 
 /// Records that were anchored together.
 #[derive(Debug, Clone)]
@@ -81,6 +91,49 @@ impl Receipt {
         let reached = climb(leaf(record)?, self).ok_or(NotIncluded::OtherRoot)?;
         if Some(reached) == self.merkle_root.as_sha256() { Ok(()) } else { Err(NotIncluded::OtherRoot) }
     }
+}
+
+impl ProducerId {
+    /// Reads a producer id.
+    pub fn parse(text: &str) -> Result<Self, InvalidProducerId> {
+        let is_word = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b));
+        let is_number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        let good = text.split_once('/').is_some_and(|(name, version)| {
+            let mut numbers = version.splitn(3, '.');
+            let starts = |s: &str, good: fn(&u8) -> bool| s.as_bytes().first().is_some_and(good);
+            starts(name, u8::is_ascii_alphanumeric)
+                && is_word(name)
+                && !name.contains('+')
+                && numbers.next().is_some_and(is_number)
+                && numbers.next().is_some_and(is_number)
+                && numbers.next().is_some_and(|rest| starts(rest, u8::is_ascii_digit) && is_word(rest))
+        });
+        // Verifiers make a file name of it.
+        if good && !text.contains("..") {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidProducerId(text.chars().take(80).collect()))
+        }
+    }
+
+    /// The name of the file that registers its key.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        format!("{}.json", self.0.replace('/', "-"))
+    }
+
+    /// What that file holds.
+    #[must_use]
+    pub fn registration(&self, key: &PublicKey, active_since: Timestamp, contact: &str) -> Value {
+        json!({
+            "producer_id": self.0, "key_type": "Ed25519", "public_key_jwk": key.jwk(),
+            "active_since": whole_seconds(active_since), "contact": contact,
+        })
+    }
+}
+
+fn whole_seconds(time: Timestamp) -> String {
+    Timestamp::from_millis(time.as_millis().div_euclid(1000) * 1000).to_string().replace(".000Z", "Z")
 }
 
 /// The leaf of a record.
@@ -164,11 +217,10 @@ impl Batch {
 
     /// The line a registry publishes for the batch, as `trace-verify` reads it.
     #[must_use]
-    pub fn entry(&self, time: Timestamp, producer: &str) -> Value {
-        let whole = Timestamp::from_millis(time.as_millis().div_euclid(1000) * 1000).to_string();
+    pub fn entry(&self, time: Timestamp, producer: &ProducerId) -> Value {
         json!({
-            "ts": whole.replace(".000Z", "Z"), "merkle_root": self.root(), "leaf_count": self.len(),
-            "producer": producer, "batch_id": self.id, "canonicalization_id": "sorted-key",
+            "ts": whole_seconds(time), "merkle_root": self.root(), "leaf_count": self.len(),
+            "producer": producer.0, "batch_id": self.id, "canonicalization_id": "sorted-key",
         })
     }
 }

@@ -7,10 +7,41 @@
 use serde_json::Value;
 
 use super::digest::TaggedDigest;
+use super::schema::is_uri;
 
 /// Where the caller gets cited objects from: their bytes, or a word for what
 /// went wrong.
 pub type Resolver<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
+
+/// Whether a policy bundle is the one a record was made under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PolicyBundle {
+    /// The record says not where it is, or nobody was asked for it.
+    NotLookedUp,
+    /// What the record says is no absolute URI: a defect of the record.
+    NotAUri,
+    /// It could not be had: no finding against the record.
+    Unreachable,
+    /// It hashes to what the record says.
+    Same,
+    /// It does not.
+    Other,
+}
+
+/// Looks up the policy bundle that `policy.policy_uri` names, and hashes it.
+#[must_use]
+pub fn policy_bundle(record: &Value, resolver: Option<Resolver<'_>>) -> PolicyBundle {
+    let Some(named) = record.pointer("/policy/policy_uri") else { return PolicyBundle::NotLookedUp };
+    let Some(uri) = named.as_str().filter(|uri| is_uri(uri)) else { return PolicyBundle::NotAUri };
+    let declared = record.pointer("/policy/bundle_hash").and_then(Value::as_str).unwrap_or_default();
+    let algorithm = TaggedDigest::parse(declared).ok().map(|digest| digest.algorithm());
+    let (Some(algorithm), Some(resolve)) = (algorithm, resolver) else { return PolicyBundle::NotLookedUp };
+    match resolve(uri) {
+        Err(_) => PolicyBundle::Unreachable,
+        Ok(bytes) if TaggedDigest::of(algorithm, &bytes).as_str() == declared => PolicyBundle::Same,
+        Ok(_) => PolicyBundle::Other,
+    }
+}
 
 /// The members that cite, in the order they are reported.
 const SURFACES: [&str; 3] = ["appraisal.policy_ref", "runtime.rim_uri", "model.aibom_uri"];

@@ -140,11 +140,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 /// another question: forged and unknown are two findings.
 fn signed_by_own_key(record: &Value) -> bool {
     let key = record.pointer("/cnf/jwk").and_then(|jwk| PublicKey::from_jwk(jwk).ok());
-    let signature = key::decode(text(record, "signature"));
-    match (record.as_object(), key, signature) {
-        (Some(members), Some(key), Some(signature)) => key.signed(members, &signature, "signature"),
-        _ => false,
-    }
+    key.is_some_and(|key| key.signed_at(record, "signature"))
 }
 
 fn is_trusted_root(record: &Value, context: &Context<'_>) -> bool {

@@ -78,6 +78,12 @@ impl TaggedDigest {
         &self.0
     }
 
+    /// The algorithm it names.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        if self.0.starts_with("sha384:") { Algorithm::Sha384 } else { Algorithm::Sha256 }
+    }
+
     /// The digest itself, if it is a SHA-256 one.
     #[must_use]
     pub fn as_sha256(&self) -> Option<Digest> {

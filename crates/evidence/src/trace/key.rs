@@ -5,8 +5,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::pkcs8::DecodePrivateKey as _;
-use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+pub use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
+use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -94,8 +96,15 @@ impl PublicKey {
         Signature::from_slice(signature).is_ok_and(|signature| self.key.verify_strict(message, &signature).is_ok())
     }
 
-    /// Whether the key signed `object` as records, bundles and receipts are:
-    /// over its RFC 8785 form without `member`, in base64url at `member`.
+    /// Whether the key signed `object` as records and receipts are: over its
+    /// RFC 8785 form without `member`, in base64url at `member`.
+    #[must_use]
+    pub fn signed_at(&self, object: &Value, member: &str) -> bool {
+        let signature = object.get(member).and_then(Value::as_str).and_then(decode);
+        signature.is_some_and(|signature| object.as_object().is_some_and(|o| self.signed(o, &signature, member)))
+    }
+
+    /// Whether `signature` is the key's over `object` without `member`.
     pub(super) fn signed(&self, object: &Map<String, Value>, signature: &[u8], member: &str) -> bool {
         json::jcs(&without(object, member)).is_ok_and(|body| self.verifies(&body, signature))
     }
@@ -116,6 +125,13 @@ pub(super) fn without(object: &Map<String, Value>, member: &str) -> Value {
 /// Reads a private key as `TRACE_PRIVATE_KEY_PEM` holds it: PKCS#8 in PEM.
 pub fn signing_key_from_pem(pem: &str) -> Result<SigningKey, InvalidKey> {
     SigningKey::from_pkcs8_pem(pem.trim()).map_err(InvalidKey::NotPem)
+}
+
+/// A private key as it is kept in a file. The public half is left out: readers
+/// built on OpenSSL refuse the form that holds both.
+pub fn signing_key_to_pem(key: &SigningKey) -> Result<String, InvalidKey> {
+    let pair = KeypairBytes { secret_key: key.to_bytes(), public_key: None };
+    Ok(pair.to_pkcs8_pem(LineEnding::LF).map_err(InvalidKey::NotPem)?.to_string())
 }
 
 /// The RFC 7638 thumbprint of a JWK of any public kind.

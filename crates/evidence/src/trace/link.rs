@@ -101,9 +101,10 @@ pub fn check(first: &Side<'_>, second: &Side<'_>, demands: &Demands<'_>, terms: 
         (Question::TranscriptRecomputed, recomputed(a, terms.transcript)),
         (
             Question::SamePolicyBundle,
-            match terms.same_bundle_form {
-                true => same("/policy/bundle_hash"),
-                false => Answer::NotPerformed("the two producers hash their bundles in different ways"),
+            if terms.same_bundle_form {
+                same("/policy/bundle_hash")
+            } else {
+                Answer::NotPerformed("the two producers hash their bundles in different ways")
             },
         ),
         (Question::IssuedTogether, issued_together(a, b, terms.within)),

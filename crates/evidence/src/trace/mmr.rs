@@ -96,9 +96,9 @@ struct Step {
 }
 
 fn climb(from: Digest, steps: &[Step], siblings: &[Digest]) -> Option<Digest> {
-    let fold = |reached: Digest, (step, sibling): (&Step, &Digest)| match step.from_right {
-        true => inner(sibling, &reached, step.parent),
-        false => inner(&reached, sibling, step.parent),
+    let fold = |reached: Digest, (step, sibling): (&Step, &Digest)| {
+        let (left, right) = if step.from_right { (sibling, &reached) } else { (&reached, sibling) };
+        inner(left, right, step.parent)
     };
     (steps.len() == siblings.len()).then(|| steps.iter().zip(siblings).fold(from, fold))
 }

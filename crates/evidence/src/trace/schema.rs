@@ -83,7 +83,7 @@ struct Object {
 }
 
 /// A rule between the members of an object; it reports what breaks it.
-type Rule = fn(&Map<String, Value>, &mut String, &mut Vec<Violation>);
+type Rule = fn(&Map<String, Value>, &str, &mut Vec<Violation>);
 
 /// A member: its name, whether it must be there, and what it may be.
 struct Member(&'static str, bool, Shape);

@@ -77,7 +77,6 @@ impl Demands<'_> {
 ///
 /// TRUST: the record may come from anyone. Read it with [`json::read`], which
 /// refuses what two readers would read differently.
-#[must_use]
 pub fn verify(record: &Value, trust: Trust<'_>, demands: &Demands<'_>) -> Verdict {
     match judge(record, trust, demands) {
         Ok(verified) => Verdict::Verified(Box::new(verified)),

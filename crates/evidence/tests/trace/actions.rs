@@ -105,3 +105,21 @@ fn what_is_missing_is_never_equal_to_what_is_missing() {
     assert_eq!(outcome.status, action::Status::Invalid);
     assert!(outcome.failures.contains(&"action_ref_mismatch") && outcome.failures.contains(&"call_id_mismatch"));
 }
+
+#[test]
+fn a_receipt_may_be_as_old_as_is_allowed() {
+    let vector = read("action-receipts/conformance/01-valid-controller-accepted.json");
+    let case = Case { action: &vector["action"], evidence: &vector["evidence"], receipt: vector.get("receipt") };
+    let now = Timestamp::parse(text(&vector, "/context/verification_time")).unwrap();
+    let age = now.since(Timestamp::parse(text(&vector, "/receipt/issued_at")).unwrap());
+    for (max_age, failures) in [(age, vec![]), (age.saturating_sub(Duration::from_millis(1)), vec!["receipt_stale"])] {
+        let expected = Expected {
+            call_id: text(&vector, "/context/call_id"),
+            session_id: text(&vector, "/context/session_id"),
+            previous_receipt_hash: text(&vector, "/context/expected_previous_receipt_hash"),
+            now,
+            max_age,
+        };
+        assert_eq!(action::verify(&case, &ring(&vector), &expected).failures, failures);
+    }
+}

@@ -1,7 +1,7 @@
 //! Anchors: the inclusion vectors, and batches made here.
 
 use countersign_core::Timestamp;
-use countersign_evidence::trace::anchor::{Batch, NotIncluded, Receipt, leaf};
+use countersign_evidence::trace::anchor::{Batch, NotIncluded, ProducerId, Receipt, leaf};
 use countersign_evidence::trace::digest::TaggedDigest;
 use countersign_evidence::trace::json::sorted_ascii;
 use proptest::prelude::*;
@@ -51,10 +51,34 @@ fn a_batch_is_named_by_what_is_in_it_and_not_by_its_order() {
 #[test]
 fn the_registry_line_is_closed_and_in_whole_seconds() {
     let batch = Batch::new(&records(3)).unwrap().unwrap();
-    let entry = batch.entry(Timestamp::from_millis(1_795_223_326_500), "countersign/0.1.0");
+    let entry =
+        batch.entry(Timestamp::from_millis(1_795_223_326_500), &ProducerId::parse("countersign/0.1.0").unwrap());
     assert_eq!(entry["ts"], "2026-11-21T01:08:46Z");
     assert_eq!(entry["leaf_count"], 3);
     assert_eq!(entry["merkle_root"], batch.root().as_str());
+}
+
+#[test]
+fn a_producer_is_a_name_and_a_version_that_make_a_file_name() {
+    for good in ["countersign/0.1.0", "a.b-c_d/10.20.30-rc.1+x", "0/0.0.0"] {
+        assert!(ProducerId::parse(good).is_ok(), "{good}");
+    }
+    for bad in
+        ["", "countersign", "countersign/1.2", "/1.2.3", "a/b/1.2.3", "a../1.2.3", "-a/1.2.3", "a/1.2.x", "a/1..3"]
+    {
+        assert!(ProducerId::parse(bad).is_err(), "{bad}");
+    }
+    assert_eq!(ProducerId::parse("countersign/0.1.0").unwrap().file_name(), "countersign-0.1.0.json");
+}
+
+#[test]
+fn a_path_that_ends_below_the_root_proves_nothing() {
+    let records = records(4);
+    let receipt = Batch::new(&records).unwrap().unwrap().receipt(0).unwrap();
+    let lower = Batch::new(&records[..2]).unwrap().unwrap();
+    let short = Receipt { audit_path: receipt.audit_path[..1].to_vec(), merkle_root: lower.root(), ..receipt.clone() };
+    assert_eq!(short.verify(&records[0]), Err(NotIncluded::OtherRoot));
+    assert_eq!(Receipt { leaf_count: 2, ..short }.verify(&records[0]), Ok(()));
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 //! Two records of one session.
 
+use countersign_core::Timestamp;
 use countersign_evidence::trace::anchor::Batch;
 use countersign_evidence::trace::delegation::record_digest;
 use countersign_evidence::trace::digest::{Algorithm, TaggedDigest};
@@ -119,6 +120,15 @@ fn an_anchored_record_stands_above_one_that_is_not() {
     let demands = Demands::at(NOW);
     assert!(check(&plain, &anchored, &demands, &Terms::default()).supersedes);
     assert!(!check(&anchored, &plain, &demands, &Terms::default()).supersedes);
+    let older = sign(
+        &Session { issued_at: Timestamp::from_millis(NOW.as_millis() - 1000), ..session() }.record(Profile::V02),
+        &other_key(),
+    )
+    .unwrap();
+    let older_receipt = Batch::new(std::slice::from_ref(&older)).unwrap().unwrap().receipt(0).unwrap();
+    let older = Side { record: &older, receipt: Some(&older_receipt), ..anchored };
+    let report = check(&plain, &older, &demands, &Terms::default());
+    assert!(report.is_linked() && !report.supersedes);
     let wrong = Side { receipt: Some(&receipt), ..plain };
     assert!(!check(&wrong, &anchored, &demands, &Terms::default()).is_linked());
 }

@@ -46,6 +46,17 @@ fn a_size_that_no_range_has_is_refused() {
     assert_eq!(peak_places(u64::MAX), None);
 }
 
+#[test]
+fn peaks_that_were_bagged_already_are_no_proof() {
+    let leaves: Vec<_> = (0..7_u8).map(|i| Digest::of(&[i])).collect();
+    let range = range(&leaves);
+    let top = root(&range.peaks(range.size()).unwrap());
+    let mut proof = range.prove_inclusion(0, range.size()).unwrap();
+    assert_eq!(proof.peaks_right.len(), 2);
+    proof.peaks_right = vec![root(&proof.peaks_right)];
+    assert!(!proof.verifies(leaves[0], 0, range.size(), &top));
+}
+
 proptest! {
     #[test]
     fn every_leaf_is_proved_and_nothing_else_is(leaves in 1usize..60, flip in 0usize..32) {

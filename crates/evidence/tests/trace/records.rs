@@ -226,6 +226,7 @@ fn keys_are_public_on_ed25519_and_spelled_once() {
 fn a_key_is_read_from_pem_as_the_environment_holds_it() {
     let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n-----END PRIVATE KEY-----\n";
     assert_eq!(key::signing_key_from_pem(pem).unwrap().to_bytes(), [7; 32]);
+    assert_eq!(key::signing_key_to_pem(&signing_key()).unwrap(), pem);
     assert!(key::signing_key_from_pem("not a key").is_err());
 }
 

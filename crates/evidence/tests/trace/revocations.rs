@@ -149,3 +149,31 @@ fn a_bundle_that_is_signed_here_has_the_shape_of_one() {
     assert!(sign_bundle(LOG, early, NOW, &[], &recovery_key()).is_err());
     assert!(sign_bundle("", NOW, NOW, &[], &recovery_key()).is_err());
 }
+
+#[test]
+fn a_bundle_may_be_as_far_ahead_as_clocks_may_differ() {
+    let trusted = PublicKey::from(&signing_key());
+    let bundle_keys = [PublicKey::from(&recovery_key())];
+    for (ahead, expected) in [(300, Outcome::Verified), (301, Outcome::Unverified)] {
+        let issued = NOW.plus(Duration::from_secs(ahead));
+        let bundle = sign_bundle(LOG, issued, issued, &[], &recovery_key()).unwrap();
+        let known = Known { bundle: Some(&bundle), bundle_keys: &bundle_keys, ..Known::default() };
+        let verdict = verify(&signed(), Trust::Key(&trusted), &Demands { revocation: known, ..Demands::at(NOW) });
+        assert_eq!(verdict.verified().unwrap().revocation.outcome, expected);
+    }
+}
+
+#[test]
+fn a_key_that_revokes_itself_under_its_other_name_is_not_believed() {
+    let named = PublicKey::new(signing_key().verifying_key(), Some("issuer-1"));
+    let statement = Statement {
+        compromised_key_id: "issuer-1",
+        last_valid_entry_id: "400",
+        revoked_after_entry: None,
+        log_id: LOG,
+        reason: None,
+        revoked_at: None,
+    };
+    let statement = statement.sign(&signing_key()).unwrap();
+    assert!(!statement_verifies(&statement, &named));
+}

@@ -104,8 +104,10 @@ fn the_records_of_the_suite_are_told_apart() {
 fn the_records_the_suite_calls_valid_have_their_shape() {
     for (name, _) in SUITE.iter().filter(|(name, _)| !name.contains("canonical") && !name.contains("cmcp")) {
         let violations = record_violations(&read(&format!("suite-records/{name}.json")), Profile::V02);
-        let first = violations.first().map(|violation| violation.to_string());
-        assert_eq!(first.is_none(), !name.starts_with("invalid"), "{name}: {first:?}");
+        let first = violations.first().map(ToString::to_string);
+        // The suite calls an import valid whose verifier is no URI: it runs no schema.
+        let is_shaped = !name.starts_with("invalid") && *name != "valid_openshell_import";
+        assert_eq!(first.is_none(), is_shaped, "{name}: {first:?}");
     }
 }
 

@@ -21,9 +21,16 @@ pub fn read(name: &str) -> Value {
 
 /// The names of a set's numbered vectors, in order.
 pub fn names(set: &str) -> Vec<String> {
+    let mut names = files(set);
+    names.retain(|name| name.starts_with(|c: char| c.is_ascii_digit()));
+    names
+}
+
+/// The names of a set's JSON files, in order.
+pub fn files(set: &str) -> Vec<String> {
     let folder = std::fs::read_dir(path(set)).unwrap_or_else(|e| panic!("the set `{set}` is missing: {e}"));
     let mut names: Vec<_> = folder.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name.ends_with(".json") && name.starts_with(|c: char| c.is_ascii_digit()));
+    names.retain(|name| std::path::Path::new(name).extension().is_some_and(|e| e == "json"));
     names.sort();
     names
 }
@@ -40,7 +47,8 @@ pub fn replay(set: &str, expected: usize, case: impl Fn(&Value) -> Result<(), St
 
 /// Prints how much of a set holds.
 pub fn report(set: &str, passed: usize, total: usize) {
-    writeln!(std::io::stderr(), "trace vectors: {set}: {passed} of {total}").unwrap();
+    let line = format!("trace vectors: {set}: {passed} of {total}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// What must be equal, for `replay`.

@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::{Ring, is_digest_of, is_signed_by, same, text};
+use super::{Ring, is_digest_of, same, text};
 
 /// Where in its chain a disclosure stands.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,7 @@ pub fn verify(disclosure: &Value, keys: &Ring, place: &Place<'_>) -> Outcome {
     let links_back = place.predecessor.is_some_and(|hash| same(disclosure, "previous_receipt_hash", hash));
     let is_sealed = place.successor_link.is_none_or(|link| is_digest_of(link, disclosure));
     let failures = [
-        is(key.is_none_or(|key| is_signed_by(disclosure, key)), "disclosure_signature_invalid"),
+        is(key.is_none_or(|key| key.signed_at(disclosure, "signature")), "disclosure_signature_invalid"),
         is(same(disclosure, "type", "GapDisclosure/1.0"), "disclosure_type_unsupported"),
         is(place.permitted_key_ids.contains(&issuer), "disclosure_issuer_not_chain_key"),
         is(same(disclosure, "session_id", place.session_id), "disclosure_stream_mismatch"),

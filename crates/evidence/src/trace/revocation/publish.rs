@@ -57,8 +57,8 @@ impl Statement<'_> {
         };
         members.insert("type".to_owned(), "TraceRevocation/1.0".into());
         members.insert("revocation_key_id".to_owned(), signer.thumbprint().into());
-        let signed = sign(members, key)?;
-        first(schema::statement_violations(&signed)).map_or(Ok(signed), |v| Err(InvalidStatement::Shape(v)))
+        let statement = sign(members, key)?;
+        first(schema::statement_violations(&statement)).map_or(Ok(statement), |v| Err(InvalidStatement::Shape(v)))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Member, Object, Problem, Shape, Text, Violation, report};
-use crate::trace::json::{MAX_SAFE_INTEGER, within};
+use crate::trace::json::MAX_SAFE_INTEGER;
 use crate::trace::profile::{LEGACY_PROFILE_V01, PROFILE_V02};
 
 /// The earliest time a record may carry, in seconds since 1970.
@@ -263,19 +263,17 @@ static DETACHED: Object = Object {
 };
 
 /// Evidence that something else measured has no hardware root here.
-fn imported_evidence_has_no_hardware(map: &Map<String, Value>, pointer: &mut String, found: &mut Vec<Violation>) {
+fn imported_evidence_has_no_hardware(map: &Map<String, Value>, pointer: &str, found: &mut Vec<Violation>) {
     let kind = map.get("origin").and_then(|origin| origin.get("kind")).and_then(Value::as_str);
     let platform = map.get("runtime").and_then(|runtime| runtime.get("platform"));
     if matches!(kind, Some("third-party-control-plane" | "log-import"))
         && platform.is_some_and(|platform| platform != "software-only")
     {
-        within(pointer, "runtime", |at| {
-            within(at, "platform", |at| report(found, at, Problem::NotOneOf(SOFTWARE_ONLY)));
-        });
+        report(found, &format!("{pointer}/runtime/platform"), Problem::NotOneOf(SOFTWARE_ONLY));
     }
 }
 
-fn a_result_belongs_to_its_method(map: &Map<String, Value>, pointer: &mut String, found: &mut Vec<Violation>) {
+fn a_result_belongs_to_its_method(map: &Map<String, Value>, pointer: &str, found: &mut Vec<Violation>) {
     let by_re_execution = map.get("method").is_some_and(|method| method == "re-execution");
     match (by_re_execution, map.contains_key("re_execution")) {
         (true, false) => report(found, pointer, Problem::Missing("re_execution")),
@@ -286,7 +284,7 @@ fn a_result_belongs_to_its_method(map: &Map<String, Value>, pointer: &mut String
     }
 }
 
-fn an_outcome_says_what_it_saw(map: &Map<String, Value>, pointer: &mut String, found: &mut Vec<Violation>) {
+fn an_outcome_says_what_it_saw(map: &Map<String, Value>, pointer: &str, found: &mut Vec<Violation>) {
     let needed = match map.get("outcome").and_then(Value::as_str) {
         Some("diverged") => "observed_digest",
         Some("not-attempted") => "reason",

@@ -36,15 +36,12 @@ pub(in super::super) fn is_uri(text: &str) -> bool {
 /// `[user@]host[:port]`, where the host may be empty or an address in brackets.
 fn is_authority(text: &str) -> bool {
     let (user, place) = text.rsplit_once('@').unwrap_or(("", text));
-    let (host_is_good, port) = match place.strip_prefix('[') {
-        Some(after) => match after.split_once(']') {
-            Some((literal, rest)) => (is_literal(literal), rest),
-            None => return false,
-        },
-        None => {
-            let (host, port) = place.split_at(place.find(':').unwrap_or(place.len()));
-            (is_made_of(host, ""), port)
-        }
+    let (host_is_good, port) = if let Some(after) = place.strip_prefix('[') {
+        let Some((literal, port)) = after.split_once(']') else { return false };
+        (is_literal(literal), port)
+    } else {
+        let (host, port) = place.split_at(place.find(':').unwrap_or(place.len()));
+        (is_made_of(host, ""), port)
     };
     let good_port = port.is_empty() || port.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
     host_is_good && good_port && is_made_of(user, ":")
