@@ -18,6 +18,11 @@ mod node;
 mod output;
 mod replay;
 
+/// Entries are made on one thread and dropped on another, which the system's
+/// allocator pays for with a lock: `docs/performance.md` has the figures.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     cli::run()
 }

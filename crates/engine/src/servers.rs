@@ -132,8 +132,11 @@ impl Engine {
     ) -> (Option<Effect>, bool) {
         let own = session.and_then(|s| s.value.unchecked().server.as_ref());
         if let Some(server) = own.and_then(|id| self.registry.servers.get(org, id.as_str())) {
-            let said = server.value.tools.iter().find(|said| said.name == tool);
-            return said.map_or((None, false), |said| (said.effect, said.needs_approval));
+            let said = server.value.tools.iter().filter(|said| said.name == tool);
+            let worse = |(effect, approval): (Option<Effect>, bool), said: &Tool| {
+                (effect.max(said.effect), approval || said.needs_approval)
+            };
+            return said.fold((None, false), worse);
         }
         // No server, or one that is deleted: its sessions must not be freer for it.
         self.registry.tool_rules.get(org).and_then(|rules| rules.get(tool).copied()).unwrap_or_default()

@@ -1,8 +1,9 @@
 //! Agents: a name, a key where they have one, and what they may do.
 
+use countersign_core::id::AgentId;
 use countersign_engine::NewAgent;
 
-use crate::world::{World, new_agent, patterns, refusal};
+use crate::world::{World, ask, lending, new_agent, patterns, refusal, word};
 
 const PEM: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
 
@@ -77,5 +78,68 @@ async fn no_agent_changes_countersign_itself() {
     let agent = world.agent("worker", &["*"]).await;
     for tool in ["countersign/update_agent", "Countersign.create_key", "countersign:put_settings"] {
         assert_eq!(world.bare_verdict(&agent, tool).await, "self_administration", "{tool}");
+    }
+}
+
+async fn may(world: &World, agent: &AgentId, capabilities: &[&str]) {
+    let (admin, capabilities) = (&world.org.admin, patterns(capabilities));
+    world.engine.change_rights(admin, agent.as_str(), Some(capabilities), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_agent_may_not_do_any_more_it_does_not_do_at_its_very_next_check() {
+    let world = World::new().await;
+    let agent = world.agent("worker", &["*"]).await;
+    let session = world.session(&agent).await;
+    let bearer = world.bearer(&world.token(&agent, &["*"]).await);
+    may(&world, &agent, &["list_*"]).await;
+    assert_eq!(world.bare_verdict(&agent, "get_mail").await, "capability_missing");
+    assert_eq!(world.verdict(&agent, session.id.as_str(), "get_mail").await, "capability_missing");
+    assert_eq!(word(&world.engine.check(&bearer, ask(&agent, "get_mail")).await.unwrap()), "capability_missing");
+}
+
+#[tokio::test]
+async fn what_an_agent_may_not_do_any_more_nobody_does_for_it() {
+    let world = World::new().await;
+    let (lender, borrower) = (world.agent("lender", &["*"]).await, world.agent("borrower", &[]).await);
+    let delegation = world.lend(lending(&lender, &borrower)).await.unwrap();
+    let started = world.engine.start_delegated_session(&world.org.runtime, delegation.id.as_str()).await;
+    may(&world, &lender, &["list_*"]).await;
+    let session = started.unwrap().session;
+    assert_eq!(world.verdict(&borrower, session.id.as_str(), "get_mail").await, "delegation_widened");
+}
+
+#[tokio::test]
+async fn what_an_agent_may_do_from_now_on_it_does_not_do_in_a_session_from_before() {
+    let world = World::new().await;
+    let agent = world.agent("worker", &["get_*"]).await;
+    let session = world.session(&agent).await;
+    may(&world, &agent, &["*"]).await;
+    assert_eq!(world.bare_verdict(&agent, "list_mail").await, "allow");
+    assert_eq!(world.verdict(&agent, session.id.as_str(), "list_mail").await, "outside_ceiling");
+}
+
+#[tokio::test]
+async fn a_right_that_is_taken_away_counts_for_what_is_decided_meanwhile() {
+    let world = World::new().await;
+    let agent = world.agent("worker", &["*"]).await;
+    let (engine, admin, id) = (world.engine.clone(), world.org.admin.clone(), agent.clone());
+    world.hold(&agent).await;
+    let taking = async move { engine.change_rights(&admin, id.as_str(), None, Some(patterns(&["get_*"]))).await };
+    let taking = world.started(taking).await;
+    let asking = world.asking(&world.org.runtime, &agent, None, "get_mail").await;
+    world.tap.release();
+    taking.await.unwrap().unwrap();
+    assert_eq!(word(&asking.await.unwrap().unwrap()), "capability_blocked");
+}
+
+#[tokio::test]
+async fn only_an_administrator_changes_what_an_agent_of_its_own_organisation_may_do() {
+    let world = World::new().await;
+    let agent = world.agent("worker", &["*"]).await;
+    let (own, developer) = (world.key_of(&agent).await, world.engine.developer().unwrap());
+    let other = world.other_org().await.admin;
+    for (caller, code) in [(&own, "role_insufficient"), (&developer, "role_insufficient"), (&other, "not_found")] {
+        assert_eq!(refusal(world.engine.change_rights(caller, agent.as_str(), None, None).await), code);
     }
 }

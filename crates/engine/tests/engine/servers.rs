@@ -3,7 +3,7 @@
 use countersign_core::Effect;
 use countersign_engine::{Ask, Tool};
 
-use crate::world::{World, ask, new_server, refusal, word};
+use crate::world::{Ending, World, ask, new_server, refusal, word};
 
 fn tool(name: &str, effect: Option<Effect>) -> Tool {
     Tool { name: name.into(), effect, needs_approval: false }
@@ -53,6 +53,39 @@ async fn in_the_session_of_a_server_nothing_counts_but_what_was_said_of_its_own_
     world.engine.register_server(&world.org.admin, other).await.unwrap();
     let session = world.session(&agent).await;
     assert_eq!(world.verdict(&agent, session.id.as_str(), "get_mail").await, "allow");
+}
+
+#[tokio::test]
+async fn where_a_tool_is_named_twice_the_worst_that_is_said_of_it_counts_everywhere() {
+    let world = World::new().await;
+    let agent = world.agent("worker", &["*"]).await;
+    let approved = Tool { needs_approval: true, ..tool("get_mail", Some(Effect::Read)) };
+    let server = new_server(&[tool("get_mail", Some(Effect::Read)), approved]);
+    let session = world.session_for(&agent, server).await;
+    assert_eq!(world.bare_verdict(&agent, "get_mail").await, "tool_needs_approval");
+    assert_eq!(world.verdict(&agent, session.id.as_str(), "get_mail").await, "tool_needs_approval");
+}
+
+#[tokio::test]
+async fn the_session_of_a_deleted_server_is_bound_by_what_the_others_say() {
+    let world = World::new().await;
+    let agent = world.agent("worker", &["*"]).await;
+    let session = world.session(&agent).await;
+    let own = session.server.as_ref().unwrap().as_str();
+    let other = new_server(&[Tool { needs_approval: true, ..tool("get_mail", None) }]);
+    world.engine.register_server(&world.org.admin, other).await.unwrap();
+    world.engine.delete_server(&world.org.admin, own).await.unwrap();
+    assert_eq!(world.verdict(&agent, session.id.as_str(), "get_mail").await, "tool_needs_approval");
+}
+
+#[tokio::test]
+async fn what_was_said_of_a_tool_holds_after_a_restart() {
+    let world = World::new().await;
+    let agent = world.agent("worker", &["*"]).await;
+    let server = new_server(&[tool("get_mail", Some(Effect::Destructive))]);
+    world.engine.register_server(&world.org.admin, server).await.unwrap();
+    let world = world.restarted(Ending::Killed);
+    assert_eq!(world.bare_verdict(&agent, "get_mail").await, "destructive_needs_approval");
 }
 
 #[tokio::test]
