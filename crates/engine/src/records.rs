@@ -241,7 +241,7 @@ impl Engine {
         caller.needs(Right::Administer)?;
         let root = self.root().is_some_and(|org| org.id == caller.org);
         let mut orgs = self.registry.organisations.filter(|org| root || org.id == caller.org);
-        orgs.sort_by_key(|org| org.value.created_at);
+        orgs.sort_by(|a, b| (a.value.created_at, &a.value.id).cmp(&(b.value.created_at, &b.value.id)));
         Ok(orgs.iter().map(|org| org.value.clone()).collect())
     }
 
@@ -390,7 +390,8 @@ impl Engine {
             check_name("name", &name)?;
             about.name = name;
         }
-        about.auth_token = change.auth_token.or_else(|| about.auth_token.take());
+        // An empty one takes the secret away.
+        about.auth_token = change.auth_token.or_else(|| about.auth_token.take()).filter(|secret| !secret.is_empty());
         about.batch_size = change.batch_size.unwrap_or(about.batch_size);
         about.flush_interval_seconds = change.flush_interval_seconds.unwrap_or(about.flush_interval_seconds);
         if let Some(filter) = change.filter_event_types {
