@@ -92,8 +92,8 @@ fn session(now: Timestamp) -> Result<Session, Box<dyn Error>> {
         subject: Subject::parse("spiffe://example.org/agent/billing-bot")?,
         issued_at: now,
         model: Model {
-            provider: "anthropic".to_owned(),
-            model_id: "claude-sonnet-4-6".to_owned(),
+            provider: "example".to_owned(),
+            model_id: "example-model-1".to_owned(),
             version: None,
             weights_digest: None,
             aibom_uri: None,
