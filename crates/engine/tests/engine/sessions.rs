@@ -8,7 +8,7 @@ use countersign_core::id::SessionId;
 use countersign_engine::Ask;
 use serde_json::{Value, json};
 
-use crate::world::{Choice, Ending, World, ask, new_agent, new_server, refusal, word};
+use crate::world::{Choice, Ending, World, ask, lending, new_agent, new_server, refusal, word};
 
 #[tokio::test]
 async fn a_session_starts_read_only() {
@@ -17,6 +17,20 @@ async fn a_session_starts_read_only() {
     let session = world.session(&agent).await;
     assert_eq!(world.verdict(&agent, session.id.as_str(), "get_mail").await, "allow");
     assert_eq!(world.verdict(&agent, session.id.as_str(), "update_mail").await, "session_read_only");
+}
+
+#[tokio::test]
+async fn a_session_from_a_token_or_a_delegation_starts_read_only_too() {
+    let world = World::new().await;
+    let (agent, borrower) = (world.agent("writer", &["*"]).await, world.agent("borrower", &[]).await);
+    let (engine, runtime) = (&world.engine, &world.org.runtime);
+    let from_token = engine.start_api_session(runtime, &world.token(&agent, &["*"]).await).await.unwrap().session;
+    let lent = world.lend(lending(&agent, &borrower)).await.unwrap();
+    let from_delegation = engine.start_delegated_session(runtime, lent.id.as_str()).await.unwrap().session;
+    for (agent, session) in [(&agent, from_token), (&borrower, from_delegation)] {
+        assert_eq!(world.verdict(agent, session.id.as_str(), "get_mail").await, "allow");
+        assert_eq!(world.verdict(agent, session.id.as_str(), "update_mail").await, "session_read_only");
+    }
 }
 
 #[tokio::test]
