@@ -8,7 +8,10 @@ use countersign_core::capability::Pattern;
 use countersign_core::digest::Digest;
 use countersign_core::id::AgentId;
 use countersign_core::seal::SealKey;
-use countersign_engine::{Ask, Caller, Durability, Engine, NewAgent, Parts, Settings, SystemClock, SystemEntropy};
+use countersign_engine::{
+    Ask, Caller, Durability, Engine, NewAgent, Parts, Settings, SystemClock, SystemEntropy, Tracing,
+};
+use countersign_evidence::trace::key::SigningKey;
 use countersign_store::{Ledger, MemoryLive, MemoryStore, SqliteStore};
 
 use crate::load::Measured;
@@ -54,6 +57,7 @@ fn start(store: Arc<impl Ledger + countersign_store::Documents + 'static>, read:
         entropy: Arc::new(SystemEntropy),
         seal_key: SealKey::new([7; 32]),
         settings,
+        tracing: Tracing::new(SigningKey::from_bytes(&[7; 32]), &serde_json::Map::new())?,
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let (caller, agent) = runtime.block_on(async {

@@ -42,6 +42,9 @@ pub struct Config {
     /// The transparency log.
     #[serde(default)]
     pub evidence: Evidence,
+    /// Trust Records of closed sessions.
+    #[serde(default)]
+    pub trace: Trace,
     /// What the first start makes.
     #[serde(default)]
     pub bootstrap: Bootstrap,
@@ -158,6 +161,52 @@ pub struct Evidence {
     pub origin: Option<String>,
 }
 
+/// Trust Records of closed sessions. From `output_path` on, the fields are those
+/// of the Agent Governance Toolkit's `TraceConfig`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trace {
+    /// A file with the Ed25519 key that signs records, as PEM (PKCS#8).
+    /// `TRACE_PRIVATE_KEY_PEM` can hold the same text instead; without either,
+    /// `trace.pem` in the data directory, made on the first start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// The SPIFFE trust domain in which records name agents that have no name
+    /// of their own. Without it, `countersign.invalid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_domain: Option<String>,
+    /// The base URL, `https://…`, at which auditors reach this server. With it,
+    /// records say where they are logged (`transparency`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// A file to write each record to as well, or a folder, ending in `/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_path: Option<String>,
+    /// Who provides the model that agents run on. Without it, `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_provider: Option<String>,
+    /// What the provider calls it. Without it, `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_version: Option<String>,
+    /// How well the build of this server is attested: the SLSA level, 0 to 3.
+    #[schemars(range(max = 3))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_provenance_slsa_level: Option<u8>,
+    /// The digest of this server's binary or image, `sha256:…`. Without it,
+    /// that of the running program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_provenance_digest: Option<String>,
+    /// Who would appraise a record, as a URI. Nothing here is appraised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appraisal_verifier: Option<String>,
+    /// The most sensitive class of data that agents touch. Without it, `internal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_class: Option<String>,
+}
+
 /// Logs, on standard error.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -191,6 +240,10 @@ impl Config {
         let mut config = Self::parse(&text).map_err(in_file)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.storage.data_dir = folder.join(&config.storage.data_dir);
+        config.trace.key_file = config.trace.key_file.map(|file| folder.join(file));
+        // A folder is told by the slash at its end, which joining keeps.
+        let output = config.trace.output_path.map(|path| folder.join(path).display().to_string());
+        config.trace.output_path = output;
         config.bootstrap.admin_key_file = config.bootstrap.admin_key_file.map(|file| folder.join(file));
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(in_file(problems)) }
@@ -233,6 +286,7 @@ impl Config {
         if self.bootstrap.organisation.trim().is_empty() {
             problems.push("`bootstrap.organisation` is empty: expected a name".into());
         }
+        problems.extend(self.trace.problems());
         problems.extend(self.admin_key().err());
         problems
     }

@@ -16,6 +16,7 @@ mod look;
 mod nearest;
 mod node;
 mod output;
+mod records;
 mod replay;
 
 /// Entries are made on one thread and dropped on another, which the system's

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
-use countersign_engine::{Engine, Log, Parts, Settings, SystemClock, SystemEntropy};
+use countersign_engine::{Engine, Log, Parts, Settings, SystemClock, SystemEntropy, Tracing};
 use countersign_evidence::log::note::{KeyName, Signer};
 use countersign_server::Surface;
 use countersign_store::{MemoryLive, SqliteStore, SqliteTiles, StoreError};
@@ -28,7 +28,7 @@ pub struct Node {
 
 /// Starts an engine on the data directory, and publishes its record as the log
 /// `origin`.
-pub fn start(data: &DataDir, settings: Settings, origin: Option<&str>) -> Result<Node> {
+pub fn start(data: &DataDir, settings: Settings, tracing: Tracing, origin: Option<&str>) -> Result<Node> {
     let entropy = Arc::new(SystemEntropy);
     let seal_key = data.seal_key(entropy.as_ref())?;
     let explain = |why| explain(&why, data.path());
@@ -41,6 +41,7 @@ pub fn start(data: &DataDir, settings: Settings, origin: Option<&str>) -> Result
         entropy,
         seal_key,
         settings,
+        tracing,
     };
     let engine = Arc::new(Engine::start(parts).map_err(explain)?);
     Ok(Node { engine, log: publish(data, store, origin)? })

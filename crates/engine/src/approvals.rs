@@ -12,10 +12,11 @@ use countersign_evidence::event;
 
 use crate::caller::Caller;
 use crate::changes::Changes;
+use crate::check::TRIES;
 use crate::collection::Stored;
 use crate::engine::{Engine, check_name};
 use crate::error::Error;
-use crate::recorder::Recording;
+use crate::recorder::{RecordError, Recording};
 
 impl Engine {
     fn stored_approval(&self, caller: &Caller, id: &str) -> Result<Arc<Stored<Sealed<Approval>>>, Error> {
@@ -86,11 +87,20 @@ impl Engine {
             status: after.status.as_str(),
             tool: Cow::Borrowed(&after.tool),
         };
-        let recording = Recording::new(self.draft(after.chain.clone(), &caller.org, &event)?);
-        let mut changes = Changes::default();
-        changes.replace(&before, Sealed::new(after.clone(), &self.seal_key))?;
-        self.recorder.record(changes.onto(recording, &self.registry)).await?;
-        Ok(after)
+        for _ in 0..TRIES {
+            // The epoch first: a session that is closed after this line ends the chain.
+            let epoch = self.live.epoch();
+            let session = self.registry.sessions.any(after.chain.as_str());
+            let chain = session.map_or_else(|| after.chain.clone(), |s| self.chain_of_session(s.value.unchecked()));
+            let recording = Recording::new(self.draft(chain, &caller.org, &event)?).decided_in(epoch);
+            let mut changes = Changes::default();
+            changes.replace(&before, Sealed::new(after.clone(), &self.seal_key))?;
+            match self.recorder.record(changes.onto(recording, &self.registry)).await {
+                Err(RecordError::Superseded) => self.still(caller).await?,
+                other => return other.map(|_| after).map_err(Error::from),
+            }
+        }
+        Err(RecordError::Superseded.into())
     }
 }
 

@@ -29,7 +29,7 @@ use crate::recorder::{Permit, RecordError, Recording};
 use crate::registry::Asked;
 
 /// How often a check is decided again because rights changed under it.
-const TRIES: usize = 5;
+pub(crate) const TRIES: usize = 5;
 /// How many links are followed before a delegation chain counts as endless.
 const MAX_LINKS: usize = 16;
 
@@ -75,6 +75,8 @@ struct Gathered {
     agent: Arc<Stored<Agent>>,
     session: Option<Arc<Stored<Sealed<Session>>>>,
     chain: ChainId,
+    /// Whether the chain is a session's: closing it ends it.
+    chain_ends: bool,
     lent: Lent,
     token: Option<Arc<Stored<Sealed<Token>>>>,
     stop: Option<Arc<Stored<agent::Stop>>>,
@@ -170,7 +172,7 @@ impl Engine {
         let reads = decision.effect == Effect::Read && changes.len() == 0;
         let grouped = self.settings.read_durability == Durability::Grouped && reads;
         let mut recording = changes.onto(Recording::new(draft), &self.registry);
-        if decision.verdict == Verdict::Allow {
+        if decision.verdict == Verdict::Allow || gathered.chain_ends {
             recording = recording.decided_in(gathered.epoch);
         }
         let receipt =
@@ -200,7 +202,10 @@ impl Engine {
         // recorded with the agent that tried: it must not move the other's
         // chain or counts.
         let trier = caller.acting(ask.agent);
-        let mine = session.as_ref().filter(|s| s.value.unchecked().agent == *ask.agent && trier == ask.agent);
+        // So is what it tries after its session was closed, whose chain has ended.
+        let is_mine = |s: &Session| s.agent == *ask.agent && trier == ask.agent && s.closed_at.is_none();
+        let mine = session.as_ref().filter(|s| is_mine(s.value.unchecked()));
+        let chain_ends = mine.is_some();
         let chain = match (mine, ask.session) {
             (Some(session), _) => ChainId::from(&session.value.unchecked().id),
             (None, Some(id)) if !id.starts_with(SessionId::PREFIX) => ChainId::tracking(&caller.org, trier, id),
@@ -215,6 +220,7 @@ impl Engine {
             agent,
             session,
             chain,
+            chain_ends,
             lent: self.lent(leaf),
             token,
         })

@@ -12,6 +12,7 @@ use countersign_evidence::entry::Entry;
 use crate::caller::Caller;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::trace::Traced;
 
 /// How many entries are read at once.
 const CHUNK: u64 = 512;
@@ -19,7 +20,7 @@ const CHUNK: u64 = 512;
 const MOST: u64 = 100_000;
 /// How far from its time an entry may stand, in milliseconds: the recorder's
 /// queue is bounded, so an entry waits seconds at most.
-const SLACK: i64 = 10_000;
+pub(crate) const SLACK: i64 = 10_000;
 
 /// A decision in the record.
 #[derive(Debug, Clone)]
@@ -63,27 +64,37 @@ impl Engine {
         caller.needs(Right::Audit)?;
         let missing = || Error::not_found("decision", id);
         let at = time_of(id).ok_or_else(missing)?;
+        let wanted = |entry: &Entry<'_>| is_decision(entry, &caller.org) && names(entry, "id", id);
+        self.find_at(at, wanted)?.ok_or_else(missing)
+    }
+
+    /// The entry that anchors the record of a session.
+    pub fn anchor(&self, traced: &Traced, session: &str) -> Result<Found, Error> {
+        let wanted = |entry: &Entry<'_>| entry.kind == "trace" && names(entry, "session", session);
+        self.find_at(traced.anchored_at.as_millis(), wanted)?.ok_or_else(|| Error::not_found("session", session))
+    }
+
+    /// The first entry that is `wanted` of those drafted about the time `at`.
+    fn find_at(&self, at: i64, wanted: impl Fn(&Entry<'_>) -> bool) -> Result<Option<Found>, Error> {
         let length = self.ledger.length()?;
-        let start = self.first_at(at.saturating_sub(SLACK), length)?;
-        let mut position = start;
+        let mut position = self.first_at(at.saturating_sub(SLACK), length)?;
         while position < length {
-            let entries = self.ledger.read(position, usize::try_from(CHUNK).unwrap_or(usize::MAX))?;
-            for bytes in entries {
-                let Ok(entry) = Entry::read(&bytes) else { return Err(missing()) };
+            for bytes in self.ledger.read(position, usize::try_from(CHUNK).unwrap_or(usize::MAX))? {
+                let Ok(entry) = Entry::read(&bytes) else { return Ok(None) };
                 if millis(&entry) > at.saturating_add(SLACK) {
-                    return Err(missing());
+                    return Ok(None);
                 }
-                if is_decision(&entry, &caller.org) && names(&entry, "id", id) {
-                    return Ok(Found { position, entry: bytes });
+                if wanted(&entry) {
+                    return Ok(Some(Found { position, entry: bytes }));
                 }
                 position += 1;
             }
         }
-        Err(missing())
+        Ok(None)
     }
 
     /// The first position whose entry is not before `at` (within the slack).
-    fn first_at(&self, at: i64, length: u64) -> Result<u64, Error> {
+    pub(crate) fn first_at(&self, at: i64, length: u64) -> Result<u64, Error> {
         let (mut low, mut high) = (0, length);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -129,7 +140,7 @@ fn time_of(id: &str) -> Option<i64> {
     i64::from_str_radix(hex, 16).ok()
 }
 
-fn millis(entry: &Entry<'_>) -> i64 {
+pub(crate) fn millis(entry: &Entry<'_>) -> i64 {
     Timestamp::parse(entry.time).map_or(i64::MAX, Timestamp::as_millis)
 }
 

@@ -17,6 +17,7 @@ use crate::clock::{Clock, Entropy};
 use crate::error::Error;
 use crate::recorder::{Receipt, Recorder, Recording};
 use crate::registry::Registry;
+use crate::trace::Tracing;
 
 /// How many rejected authentications are recorded a minute.
 const REJECTIONS: Rate = Rate { per_minute: 6_000 };
@@ -83,6 +84,8 @@ pub struct Parts {
     pub seal_key: SealKey,
     /// What the operator chose.
     pub settings: Settings,
+    /// How records of closed sessions are made.
+    pub tracing: Tracing,
 }
 
 /// Decides, records and answers.
@@ -95,6 +98,8 @@ pub struct Engine {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) seal_key: SealKey,
     pub(crate) settings: Settings,
+    pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) tracing: Tracing,
 }
 
 /// How the engine is.
@@ -130,6 +135,8 @@ impl Engine {
             entropy: parts.entropy,
             seal_key: parts.seal_key,
             settings: parts.settings,
+            documents: parts.documents,
+            tracing: parts.tracing,
         })
     }
 
@@ -175,7 +182,17 @@ impl Engine {
     }
 
     pub(crate) fn draft<E: Event>(&self, chain: ChainId, org: &OrgId, event: &E) -> Result<Draft, Error> {
-        Draft::new(chain, Some(org), self.clock.now(), event).map_err(|why| Error::Invalid(why.to_string()))
+        self.draft_at(self.clock.now(), chain, org, event)
+    }
+
+    pub(crate) fn draft_at<E: Event>(
+        &self,
+        time: Timestamp,
+        chain: ChainId,
+        org: &OrgId,
+        event: &E,
+    ) -> Result<Draft, Error> {
+        Draft::new(chain, Some(org), time, event).map_err(|why| Error::Invalid(why.to_string()))
     }
 
     /// Records something that was added or changed, with the change itself.

@@ -35,6 +35,9 @@ pub enum Error {
         /// The id that was asked for.
         id: String,
     },
+    /// It will be there once something else has happened.
+    #[error("{0}")]
+    NotYet(String),
     /// It is already otherwise.
     #[error("{0}")]
     Conflict(String),

@@ -6,6 +6,7 @@
 //! and it takes the time and luck from the [`Clock`] and [`Entropy`] it is
 //! given.
 
+mod accountability;
 mod agents;
 mod approvals;
 mod caller;
@@ -28,7 +29,9 @@ mod sessions;
 mod sweep;
 mod telemetry;
 mod tokens;
+mod trace;
 
+pub use accountability::{Replay, Replayed, Stretch};
 pub use agents::NewAgent;
 pub use caller::{ApiKey, Caller, Proof};
 pub use check::{Answer, Ask};
@@ -39,7 +42,7 @@ pub use delegations::NewDelegation;
 pub use engine::{Durability, Engine, Health, Parts, Settings};
 pub use error::Error;
 pub use keys::{Minted, NewKey};
-pub use log::{Log, LogError, Published};
+pub use log::{Log, LogError, Proofs, Published};
 pub use recorder::{Permit, Receipt, RecordError, Recorder, Recording};
 pub use records::{
     Delivery, Destination, DestinationChange, NewDestination, NewProvider, OrgSettings, Organisation, Provider,
@@ -49,3 +52,4 @@ pub use servers::{NewServer, Server, Tool};
 pub use sessions::SessionView;
 pub use telemetry::Report;
 pub use tokens::{Introspection, IssuedToken, NewToken};
+pub use trace::{Closing, Sink, Traced, Tracing};

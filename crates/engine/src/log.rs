@@ -38,6 +38,15 @@ pub struct Published {
     pub note: Note,
 }
 
+/// Proofs that entries are in one published tree.
+#[derive(Debug)]
+pub struct Proofs {
+    /// The tree; `None` before the first.
+    pub published: Option<Arc<Published>>,
+    /// The proof of each entry that was asked for; `None` for what is newer.
+    pub proofs: Vec<Option<Vec<Digest>>>,
+}
+
 /// Why the log cannot be published or read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -141,6 +150,22 @@ impl Log {
         let proof = prove_inclusion(position, published.head.size, &mut reader)
             .map_err(|why| LogError::Damaged(why.to_string()))?;
         Ok(Some(Receipt { index: position, proof, checkpoint: published.note.clone(), extra: entry.to_vec() }))
+    }
+
+    /// The last published tree, and the proof that each of `positions` is in
+    /// it; `None` in place of the proof of what is newer.
+    pub fn prove(&self, positions: &[u64]) -> Result<Proofs, LogError> {
+        let Some(published) = self.published() else {
+            return Ok(Proofs { published: None, proofs: vec![None; positions.len()] });
+        };
+        let size = published.head.size;
+        let mut reader = TileReader::believing(size, |path| narrowed(self.tiles.as_ref(), path));
+        let mut prove = |position: &u64| {
+            let proof = (*position < size).then(|| prove_inclusion(*position, size, &mut reader));
+            proof.transpose().map_err(|why| LogError::Damaged(why.to_string()))
+        };
+        let proofs = positions.iter().map(&mut prove).collect::<Result<_, _>>()?;
+        Ok(Proofs { published: Some(published), proofs })
     }
 
     /// Publishes what is committed and stops.

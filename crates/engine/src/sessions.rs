@@ -10,12 +10,16 @@ use countersign_core::id::{AgentId, ChainId, DelegationId, SessionId};
 use countersign_core::role::Right;
 use countersign_core::seal::Sealed;
 use countersign_core::session::{Mode, Session, Source};
+use countersign_evidence::event::Event;
 
 use crate::caller::Caller;
 use crate::changes::Changes;
+use crate::check::TRIES;
 use crate::collection::Stored;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::recorder::{RecordError, Recording};
+use crate::trace::Closing;
 
 /// A session and what follows from the record.
 #[derive(Debug, Clone)]
@@ -141,19 +145,34 @@ impl Engine {
         Ok(found.iter().map(|stored| self.view(&stored.value)).collect())
     }
 
-    /// Closes a session for ever.
-    pub async fn close_session(&self, caller: &Caller, id: &str) -> Result<SessionView, Error> {
+    /// Closes a session for ever, which ends its chain, and makes its record.
+    pub async fn close_session(&self, caller: &Caller, id: &str, closing: Closing<'_>) -> Result<SessionView, Error> {
         caller.needs(Right::Ask).or_else(|_| caller.needs(Right::Administer))?;
         let before = self.stored_session(caller, id)?;
-        if before.value.unchecked().closed_at.is_some() {
-            return Ok(self.view(&before.value));
+        // What cannot be said in the record is refused before anything is closed.
+        self.can_say(caller, before.value.unchecked(), closing)?;
+        let view = self.end_session(caller, id, &before).await?;
+        if self.kept_trace(caller, id)?.is_none() {
+            self.make_trace(caller, &view.session, closing).await?;
         }
+        Ok(view)
+    }
+
+    async fn end_session(
+        &self,
+        caller: &Caller,
+        id: &str,
+        before: &Stored<Sealed<Session>>,
+    ) -> Result<SessionView, Error> {
         let Some(open) = before.value.open(&self.seal_key) else {
             return Err(Error::Conflict("the session's integrity tag does not hold, so it is dead already".into()));
         };
+        if open.closed_at.is_some() {
+            return Ok(self.view(&before.value));
+        }
         let closed = Sealed::new(Session { closed_at: Some(self.now()), ..open.clone() }, &self.seal_key);
         let mut changes = Changes::default();
-        changes.replace(&before, closed.clone())?;
+        changes.replace(before, closed.clone())?;
         let chain = ChainId::from(&open.id);
         self.revocation(caller, chain, ("close", "session", id, "closed"), changes).await?;
         Ok(self.view(&closed))
@@ -188,6 +207,32 @@ impl Engine {
         };
         let chain = self.chain_of(&chain_id);
         SessionView { session, chain, elevated, status }
+    }
+
+    /// The chain for what happens around a session: its own, which ends when it
+    /// is closed, and then its agent's.
+    pub(crate) fn chain_of_session(&self, session: &Session) -> ChainId {
+        if session.closed_at.is_none() { ChainId::from(&session.id) } else { ChainId::from(&session.agent) }
+    }
+
+    /// Records `event` on the chain that `chain` names, which is asked again
+    /// if rights were taken away meanwhile: a closed session's has ended.
+    pub(crate) async fn record_on<E: Event>(
+        &self,
+        caller: &Caller,
+        event: &E,
+        chain: impl Fn() -> ChainId,
+    ) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            // The epoch first: what changes after this line turns the recording away.
+            let epoch = self.live.epoch();
+            let draft = self.draft(chain(), &caller.org, event)?;
+            match self.recorder.record(Recording::new(draft).decided_in(epoch)).await {
+                Err(RecordError::Superseded) => {}
+                other => return other.map(|_| ()).map_err(Error::from),
+            }
+        }
+        Err(RecordError::Superseded.into())
     }
 
     /// Where a chain stands: in memory, or, where it has long not moved, as

@@ -12,7 +12,6 @@ use crate::check::circuit_key;
 use crate::collection::Stored;
 use crate::engine::{Engine, clip};
 use crate::error::Error;
-use crate::recorder::Recording;
 
 /// The longest duration that is recorded: entries hold no integer that a
 /// canonical form (RFC 8785) could round.
@@ -52,7 +51,6 @@ impl Engine {
         }
         let known = self.registry.agents.get(&caller.org, agent.as_str());
         let known = known.ok_or_else(|| Error::not_found("agent", agent.as_str()))?;
-        let chain = self.chain_for_report(caller, &known, session);
         for report in &reports {
             let event = Outcome {
                 agent: agent.as_str(),
@@ -64,8 +62,7 @@ impl Engine {
                 success: report.success,
                 tool: Cow::Borrowed(clip(&report.tool, 256)),
             };
-            let recording = Recording::new(self.draft(chain.clone(), &caller.org, &event)?);
-            self.recorder.record(recording).await?;
+            self.record_on(caller, &event, || self.chain_for_report(caller, &known, session)).await?;
             self.move_circuit(agent, report);
         }
         Ok(reports.len())
@@ -75,7 +72,7 @@ impl Engine {
         let id = &agent.value.id;
         match session {
             Some(name) if name.starts_with(SessionId::PREFIX) => match self.registry.sessions.get(&caller.org, name) {
-                Some(found) if found.value.unchecked().agent == *id => ChainId::from(&found.value.unchecked().id),
+                Some(found) if found.value.unchecked().agent == *id => self.chain_of_session(found.value.unchecked()),
                 _ => ChainId::from(id),
             },
             Some(name) => ChainId::tracking(&caller.org, id, name),

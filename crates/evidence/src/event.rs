@@ -218,3 +218,25 @@ pub struct Rejection<'a> {
 impl Event for Rejection<'_> {
     const KIND: &'static str = "rejection";
 }
+
+/// A session's Trust Record, anchored: the one leaf of a batch of its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Trace<'a> {
+    /// The agent whose session it was.
+    pub agent: &'a str,
+    /// The RFC 7638 thumbprint of the key that signed the record.
+    pub key: &'a str,
+    /// How many records the batch has.
+    pub leaf_count: u64,
+    /// The root of the batch: `sha256:` and 64 hex digits.
+    pub merkle_root: &'a str,
+    /// The digest of the whole signed record in RFC 8785 form, which a record
+    /// of a later hop names as its `parent_record_hash`.
+    pub record: &'a str,
+    /// The session.
+    pub session: &'a str,
+}
+
+impl Event for Trace<'_> {
+    const KIND: &'static str = "trace";
+}

@@ -27,6 +27,12 @@ use countersign_core::Digest;
 /// 2^63 leaves.
 const MAX_PROOF: usize = 63;
 
+/// A hash as the formats of this module spell it.
+#[must_use]
+pub fn hash_text(hash: &Digest) -> String {
+    base64(hash.as_bytes())
+}
+
 /// Base 64 with padding (RFC 4648 section 4).
 fn base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)

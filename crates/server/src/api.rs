@@ -1,5 +1,6 @@
 //! Every route, by noun. A handler gathers, calls the engine and translates.
 
+mod accountability;
 mod agents;
 mod approvals;
 mod checks;
@@ -17,6 +18,7 @@ mod stops;
 mod system;
 mod telemetry;
 mod tokens;
+mod traces;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -85,6 +87,15 @@ pub(crate) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::get))
         .routes(routes!(sessions::close))
+        .routes(routes!(traces::get))
+        .routes(routes!(traces::receipt))
+        .routes(routes!(traces::anchor))
+        .routes(routes!(traces::policy))
+        .routes(routes!(traces::proof))
+        .routes(routes!(traces::jwk))
+        .routes(routes!(accountability::session))
+        .routes(routes!(accountability::verify))
+        .routes(routes!(accountability::entries))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::get))
         .routes(routes!(approvals::approve))

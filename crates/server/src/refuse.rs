@@ -42,6 +42,7 @@ impl From<Error> for Refusal {
             Error::Unauthenticated { code, .. } => (StatusCode::UNAUTHORIZED, code),
             Error::Forbidden { code, .. } => (StatusCode::FORBIDDEN, code),
             Error::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
+            Error::NotYet(_) => (StatusCode::NOT_FOUND, "not_yet"),
             Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Error::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
             Error::Unavailable { code, .. } => (StatusCode::SERVICE_UNAVAILABLE, code),

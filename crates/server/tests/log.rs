@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use countersign_core::seal::SealKey;
-use countersign_engine::{Engine, Log, Parts, Settings, SystemClock, SystemEntropy};
+use countersign_engine::{Engine, Log, Parts, Settings, SystemClock, SystemEntropy, Tracing};
 use countersign_evidence::log::checkpoint::{Checkpoint, Trust};
 use countersign_evidence::log::note::{KeyName, Note, Signer, VerifierKey};
 use countersign_evidence::log::receipt::Receipt;
@@ -40,6 +40,7 @@ impl Server {
                 entropy: Arc::new(SystemEntropy),
                 seal_key: SealKey::new([1; 32]),
                 settings: Settings::default(),
+                tracing: Tracing::new(SigningKey::from_bytes(&[9; 32]), &serde_json::Map::new()).unwrap(),
             })
             .unwrap(),
         );

@@ -6,6 +6,7 @@
 //! left out, a time has three fractional digits, and names are in snake case.
 //! The comments on fields become the OpenAPI document.
 
+pub mod accountability;
 pub mod agent;
 pub mod approval;
 pub mod check;

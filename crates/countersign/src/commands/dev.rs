@@ -8,6 +8,7 @@ use countersign_engine::Settings;
 use countersign_server::Surface;
 
 use crate::banner::{self, program, quoted};
+use crate::config::Trace;
 use crate::data_dir::DataDir;
 use crate::demo;
 use crate::exit::Exit;
@@ -15,6 +16,7 @@ use crate::listen::{Address, BindError, bind};
 use crate::logging::{self, LogFormat, LogLevel};
 use crate::node;
 use crate::output::print;
+use crate::records;
 
 const DATA: &str = ".countersign/dev";
 const LISTEN: &str = "127.0.0.1:8080";
@@ -47,7 +49,7 @@ impl Dev {
         logging::start(self.log_format, LogLevel::Info);
         let data = DataDir::open(&self.data)?;
         let bound = bind(&self.listen).map_err(|why| self.explain(why))?;
-        let node = node::start(&data, Settings::default(), None)?;
+        let node = node::start(&data, Settings::default(), records::signing(&data, &Trace::default())?, None)?;
         let keys = node::runtime()?.block_on(demo::seed(&node.engine, &data))?;
         let greeting = if self.json { banner::line(&bound, &keys)? } else { banner::text(&bound, &keys, &self.data) };
         let surface = Surface::new(Arc::clone(&node.engine), true);

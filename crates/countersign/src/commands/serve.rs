@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::listen::{BindError, bind};
 use crate::logging::{self, LogFormat};
 use crate::node;
+use crate::records;
 
 /// Start a server from a configuration file
 #[derive(Debug, clap::Args)]
@@ -35,7 +36,8 @@ impl Serve {
         }
         let data = DataDir::open(&config.storage.data_dir)?;
         let bound = bind(&config.addresses()?).map_err(|why| self.explain(why))?;
-        let node = node::start(&data, config.settings(), config.evidence.origin.as_deref())?;
+        let tracing = records::signing(&data, &config.trace)?;
+        let node = node::start(&data, config.settings(), tracing, config.evidence.origin.as_deref())?;
         node::runtime()?.block_on(self.admit(&node.engine, &config))?;
         let urls = bound.urls.join(", ");
         let surface = Surface::new(Arc::clone(&node.engine), false).reached_at(&config.server.public_urls);

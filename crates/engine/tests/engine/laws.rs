@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_core::approval::Answer;
 use countersign_core::id::{AgentId, ApprovalId};
-use countersign_engine::{Ask, NewDelegation, NewToken};
+use countersign_engine::{Ask, Closing, NewDelegation, NewToken};
 use proptest::prelude::*;
 
 use crate::world::{Ending, World, arguments, ask, failure, lending, new_token, patterns};
@@ -181,7 +181,7 @@ impl Town {
             }
             Deed::CloseSession(at) => {
                 let session = choose(&self.sessions, at).unwrap();
-                _ = engine.close_session(runtime, session).await;
+                _ = engine.close_session(runtime, session, Closing::default()).await;
             }
             Deed::Decide { approval, yes } => {
                 if let Some(id) = choose(&self.approvals, approval) {

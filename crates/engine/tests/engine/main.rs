@@ -29,4 +29,5 @@ mod sessions;
 mod sweeping;
 mod tap;
 mod tokens;
+mod traces;
 mod world;

@@ -7,7 +7,7 @@ use countersign_core::id::{AgentId, ApprovalId, DelegationId};
 use countersign_core::role::Role;
 use countersign_core::session::Session;
 use countersign_engine::{
-    DestinationChange, NewAgent, NewDelegation, NewDestination, NewKey, NewProvider, Report, SettingsChange,
+    Closing, DestinationChange, NewAgent, NewDelegation, NewDestination, NewKey, NewProvider, Report, SettingsChange,
 };
 
 use crate::world::{Org, World, ask, failure, lending, new_agent, new_server, new_token, refusal};
@@ -81,7 +81,7 @@ async fn named_by(world: &World, other: &Org, things: &Things, own: &AgentId) ->
         ("issue token", refusal(engine.issue_token(runtime, new_token(&things.agent)).await)),
         ("revoke token", refusal(engine.revoke_token(runtime, &things.token, "").await)),
         ("session", refusal(engine.session(admin, session))),
-        ("close session", refusal(engine.close_session(admin, session).await)),
+        ("close session", refusal(engine.close_session(admin, session, Closing::default()).await)),
         ("session of agent", refusal(engine.start_mcp_session(runtime, &things.agent, own_server.as_str()).await)),
         ("session for server", refusal(engine.start_mcp_session(runtime, own, &things.server).await)),
         ("delegated session", refusal(engine.start_delegated_session(runtime, things.delegation.as_str()).await)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_core::id::AgentId;
 use countersign_core::session::Session;
-use countersign_engine::{Ask, NewDestination, NewProvider, SettingsChange};
+use countersign_engine::{Ask, Closing, NewDestination, NewProvider, SettingsChange};
 use countersign_store::{Batch, Ledger};
 
 use crate::world::{Choice, Ending, World, ask, lending, new_token, patterns};
@@ -40,7 +40,7 @@ async fn busy(world: &World) -> (AgentId, Session, [String; 2]) {
         world.verdict(&agent, "tracked", tool).await;
     }
     let closed = world.session(&agent).await;
-    engine.close_session(&org.runtime, closed.id.as_str()).await.unwrap();
+    engine.close_session(&org.runtime, closed.id.as_str(), Closing::default()).await.unwrap();
     let approval = world.elevation(&agent, session.id.as_str(), "update_letter").await;
     world.approve(&approval).await;
     let mut lent = lending(&agent, &borrower);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_core::chain::Tally;
 use countersign_core::id::SessionId;
-use countersign_engine::Ask;
+use countersign_engine::{Ask, Closing};
 use serde_json::{Value, json};
 
 use crate::world::{Choice, Ending, World, ask, lending, new_agent, new_server, refusal, word};
@@ -178,7 +178,7 @@ async fn a_closed_session_that_was_opened_again_in_the_store_is_refused() {
     let world = World::new().await;
     let agent = world.agent("reader", &["*"]).await;
     let session = world.session(&agent).await;
-    world.engine.close_session(&world.org.runtime, session.id.as_str()).await.unwrap();
+    world.engine.close_session(&world.org.runtime, session.id.as_str(), Closing::default()).await.unwrap();
     let world = world.altered("session", session.id.as_str(), |sealed| sealed["value"]["closed_at"] = Value::Null);
     assert_eq!(world.verdict(&agent, session.id.as_str(), "get_mail").await, "session_altered");
 }
@@ -209,7 +209,7 @@ async fn a_session_is_closed_for_the_very_next_check() {
     let world = World::new().await;
     let agent = world.agent("reader", &["*"]).await;
     let session = world.session(&agent).await;
-    let view = world.engine.close_session(&world.org.runtime, session.id.as_str()).await.unwrap();
+    let view = world.engine.close_session(&world.org.runtime, session.id.as_str(), Closing::default()).await.unwrap();
     assert_eq!(view.status, "closed");
     assert_eq!(world.verdict(&agent, session.id.as_str(), "get_mail").await, "session_closed");
 }
@@ -219,10 +219,10 @@ async fn closing_a_session_twice_closes_it_once() {
     let world = World::new().await;
     let agent = world.agent("reader", &["*"]).await;
     let session = world.session(&agent).await;
-    world.engine.close_session(&world.org.runtime, session.id.as_str()).await.unwrap();
+    world.engine.close_session(&world.org.runtime, session.id.as_str(), Closing::default()).await.unwrap();
     let (before, length) = (world.chain(&session), world.bodies().len());
     world.clock.pass(Duration::from_secs(1));
-    world.engine.close_session(&world.org.runtime, session.id.as_str()).await.unwrap();
+    world.engine.close_session(&world.org.runtime, session.id.as_str(), Closing::default()).await.unwrap();
     assert_eq!((world.chain(&session), world.bodies().len()), (before, length));
 }
 
@@ -233,7 +233,7 @@ async fn an_agent_neither_sees_nor_closes_nor_lists_the_sessions_of_another() {
     let other = world.key_of(&world.agent("other", &["*"]).await).await;
     let session = world.session(&owner).await;
     assert_eq!(refusal(world.engine.session(&other, session.id.as_str())), "not_found");
-    assert_eq!(refusal(world.engine.close_session(&other, session.id.as_str()).await), "not_found");
+    assert_eq!(refusal(world.engine.close_session(&other, session.id.as_str(), Closing::default()).await), "not_found");
     assert!(world.engine.list_sessions(&other, None, 10).unwrap().is_empty());
 }
 

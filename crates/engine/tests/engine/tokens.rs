@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use countersign_engine::{Ask, Error, NewToken};
+use countersign_engine::{Ask, Closing, Error, NewToken};
 use serde_json::json;
 
 use crate::world::{World, ask, new_agent, new_token, patterns, refusal, word};
@@ -175,7 +175,7 @@ async fn a_token_for_a_session_ends_with_it() {
     let new = NewToken { session: Some(session.id.to_string()), ..new_token(&agent) };
     let secret = world.engine.issue_token(&world.org.runtime, new).await.unwrap().secret;
     assert_eq!(inactive(&world, &secret), None);
-    world.engine.close_session(&world.org.runtime, session.id.as_str()).await.unwrap();
+    world.engine.close_session(&world.org.runtime, session.id.as_str(), Closing::default()).await.unwrap();
     assert_eq!(inactive(&world, &secret), Some("the token's session is over"));
 }
 

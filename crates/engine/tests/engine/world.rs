@@ -14,12 +14,13 @@ use countersign_core::session::{Mode, Session};
 use countersign_core::{Digest, Verdict};
 use countersign_engine::{
     Answer, Ask, Caller, Engine, Error, NewAgent, NewDelegation, NewKey, NewServer, NewToken, Parts, Report, Settings,
-    Tool,
+    Tool, Tracing,
 };
 use countersign_evidence::entry::Entry;
+use countersign_evidence::trace::key::SigningKey;
 use countersign_evidence::verify::Verifier;
 use countersign_store::{Batch, Document, Documents, Ledger, Live, MemoryLive, MemoryStore, SqliteStore, Write};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 
 use crate::luck::{Seeded, TestClock};
@@ -368,6 +369,7 @@ fn parts(
         entropy: luck.clone(),
         seal_key: SealKey::new([7; 32]),
         settings: choice.settings.clone(),
+        tracing: Tracing::new(SigningKey::from_bytes(&[9; 32]), &Map::new()).unwrap(),
     }
 }
 
@@ -480,6 +482,7 @@ pub fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
         Error::Invalid(_) => "invalid",
         Error::Unauthenticated { code, .. } | Error::Forbidden { code, .. } | Error::Unavailable { code, .. } => code,
         Error::NotFound { .. } => "not_found",
+        Error::NotYet(_) => "not_yet",
         Error::Conflict(_) => "conflict",
         Error::TooMany(_) => "too_many",
     }

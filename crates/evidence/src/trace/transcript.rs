@@ -4,18 +4,21 @@
 //! transcript. A verifier tries the one that is declared and no other. Two
 //! records link by this hash only if their producers hashed the same bytes.
 
-use countersign_core::Digest;
-use sha2::{Digest as _, Sha256};
+use countersign_core::chain::Chain;
 
 use super::digest::TaggedDigest;
 use super::json::{self, Numbers, Refused};
 use super::record::ToolTranscript;
 
-/// How a transcript becomes bytes. The transcript is always a JSON array of
-/// entries, and its count is their number.
+/// How a transcript becomes a digest. The transcript is always a JSON array of
+/// entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Form {
-    /// The array in RFC 8785 form: ours.
+    /// What a server records: the head of the session's chain after its last
+    /// entry, folded over the entries as [`Chain::step`] says. The count is of
+    /// those that are decisions.
+    Chain,
+    /// The array in RFC 8785 form. The count is of the entries.
     JcsEntries,
     /// The array of `AuditEntry` objects of the Agent Governance Toolkit, all
     /// members and nulls kept, sorted keys, ASCII, numbers as they are spelled.
@@ -33,18 +36,12 @@ pub enum NotATranscript {
     NotAnArray,
 }
 
-/// Hashes entries one after another, in the form [`Form::JcsEntries`].
-#[derive(Debug, Clone, Default)]
-pub struct Hasher {
-    hash: Sha256,
-    count: u64,
-}
-
 impl Form {
     /// The name published with a transcript.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Chain => "countersign-chain/1",
             Self::JcsEntries => "jcs-entries/1",
             Self::AgtAuditEntries => "agt-auditentry/1",
         }
@@ -53,41 +50,23 @@ impl Form {
     /// The form of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::JcsEntries, Self::AgtAuditEntries].into_iter().find(|form| form.name() == name)
+        [Self::Chain, Self::JcsEntries, Self::AgtAuditEntries].into_iter().find(|form| form.name() == name)
     }
 }
 
 /// What a record says of the transcript in `bytes`.
 pub fn measure(bytes: &[u8], form: Form) -> Result<ToolTranscript, NotATranscript> {
-    let entries = json::read_with(bytes, Numbers::Finite)?;
-    let count = entries.as_array().ok_or(NotATranscript::NotAnArray)?.len();
+    let read = json::read_with(bytes, Numbers::Finite)?;
+    let entries = read.as_array().ok_or(NotATranscript::NotAnArray)?;
+    let mut count = entries.len();
     let hash = match form {
-        Form::JcsEntries => TaggedDigest::sha256(&json::jcs_with(&entries, Numbers::Finite)?),
+        Form::Chain => {
+            count = entries.iter().filter(|entry| entry.get("kind").is_some_and(|kind| kind == "decision")).count();
+            let step = |chain: Chain, entry| json::jcs(entry).map(|bytes| chain.step(&bytes, None));
+            entries.iter().try_fold(Chain::GENESIS, step)?.head.into()
+        }
+        Form::JcsEntries => TaggedDigest::sha256(&json::jcs_with(&read, Numbers::Finite)?),
         Form::AgtAuditEntries => TaggedDigest::sha256(json::sorted_ascii_of_text(bytes)?.as_bytes()),
     };
     Ok(ToolTranscript { hash, call_count: u64::try_from(count).ok(), transcript_uri: None })
-}
-
-impl Hasher {
-    /// A transcript without entries.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds an entry. INVARIANT: `entry` is in RFC 8785 form, as entries of the
-    /// record are: an array of such is in that form too.
-    pub fn push(&mut self, entry: &[u8]) {
-        self.hash.update(if self.count == 0 { b"[" } else { b"," });
-        self.hash.update(entry);
-        self.count += 1;
-    }
-
-    /// What a record says of the transcript.
-    #[must_use]
-    pub fn finish(mut self) -> ToolTranscript {
-        self.hash.update(if self.count == 0 { &b"[]"[..] } else { b"]" });
-        let hash = Digest::from_bytes(self.hash.finalize().into()).into();
-        ToolTranscript { hash, call_count: Some(self.count), transcript_uri: None }
-    }
 }

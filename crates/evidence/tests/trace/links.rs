@@ -1,6 +1,7 @@
 //! Two records of one session.
 
 use countersign_core::Timestamp;
+use countersign_core::chain::Chain;
 use countersign_evidence::trace::anchor::Batch;
 use countersign_evidence::trace::delegation::record_digest;
 use countersign_evidence::trace::digest::{Algorithm, TaggedDigest};
@@ -8,7 +9,7 @@ use countersign_evidence::trace::key::PublicKey;
 use countersign_evidence::trace::link::{Answer, Question, Report, Side, Terms, check, structural_level};
 use countersign_evidence::trace::profile::Profile;
 use countersign_evidence::trace::record::{Reference, Session, TrustRecord, sign};
-use countersign_evidence::trace::transcript::{self, Form, Hasher};
+use countersign_evidence::trace::transcript::{self, Form};
 use countersign_evidence::trace::verify::{Demands, Trust};
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
@@ -146,15 +147,13 @@ fn no_receipt_lifts_software_above_level_0() {
 }
 
 #[test]
-fn a_transcript_is_the_same_whole_or_entry_by_entry() {
-    for entries in [vec![], vec![r#"{"a":1}"#], vec![r#"{"a":1}"#, r#"{"b":"é"}"#]] {
-        let mut hasher = Hasher::new();
-        for entry in &entries {
-            hasher.push(entry.as_bytes());
-        }
-        let whole = format!("[ {} ]", entries.join(" , "));
-        assert_eq!(hasher.finish(), transcript::measure(whole.as_bytes(), Form::JcsEntries).unwrap());
-    }
+fn a_servers_transcript_is_its_chain_and_counts_decisions() {
+    let first = r#"{"event":{"é":1},"kind":"decision"}"#;
+    let second = r#"{"event":{},"kind":"outcome"}"#;
+    let head = Chain::GENESIS.step(first.as_bytes(), None).step(second.as_bytes(), None).head;
+    let measured = transcript::measure(format!("[ {first} , {second} ]").as_bytes(), Form::Chain).unwrap();
+    assert_eq!((measured.hash, measured.call_count), (head.into(), Some(1)));
+    assert_eq!(Form::parse("countersign-chain/1"), Some(Form::Chain));
 }
 
 #[test]

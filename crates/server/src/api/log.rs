@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
 use countersign_core::role::Right;
 use countersign_engine::{Log, LogError};
 use countersign_evidence::log::tile::{Layer, TilePath};
@@ -15,16 +15,16 @@ use crate::refuse::Refusal;
 use crate::surface::Surface;
 use crate::uri::Path;
 
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What is asked for again while a checkpoint is on its way.
 const SECONDS_TO_CHECKPOINT: &str = "1";
 
-fn log(surface: &Surface) -> Result<&Arc<Log>, Refusal> {
+pub(super) fn log(surface: &Surface) -> Result<&Arc<Log>, Refusal> {
     surface.log.as_ref().ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "no_log", "this server publishes no log"))
 }
 
-fn unreadable(why: &LogError) -> Refusal {
+pub(super) fn unreadable(why: &LogError) -> Refusal {
     tracing::error!(%why, "the log cannot be read");
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "log_unavailable", "the log cannot be read; /health says why")
 }
@@ -100,9 +100,14 @@ pub(crate) async fn receipt(State(surface): State<Surface>, Who(caller): Who, Pa
         let found = engine.decision(&caller, &id)?;
         Ok(from.receipt(found.position, &found.entry))
     });
-    let Some(receipt) = receipt.await?.map_err(|why| unreadable(&why))? else {
-        let headers = [(header::CONTENT_TYPE, TEXT), (header::RETRY_AFTER, SECONDS_TO_CHECKPOINT)];
-        return Ok((StatusCode::ACCEPTED, headers, "not under a checkpoint yet\n").into_response());
-    };
-    Ok(([(header::CONTENT_TYPE, TEXT)], receipt.to_string()).into_response())
+    match receipt.await?.map_err(|why| unreadable(&why))? {
+        Some(receipt) => Ok(([(header::CONTENT_TYPE, TEXT)], receipt.to_string()).into_response()),
+        None => Ok(pending()),
+    }
+}
+
+/// The answer about what no checkpoint covers yet.
+pub(super) fn pending() -> Response {
+    let headers = [(header::CONTENT_TYPE, TEXT), (header::RETRY_AFTER, SECONDS_TO_CHECKPOINT)];
+    (StatusCode::ACCEPTED, headers, "not under a checkpoint yet\n").into_response()
 }

@@ -1,7 +1,8 @@
 //! Sessions.
 
 use axum::extract::State;
-use countersign_engine::SessionView;
+use countersign_engine::{Closing, SessionView};
+use countersign_wire::rest::accountability::SessionClose;
 use countersign_wire::rest::session::{ApiSessionInit, Session, SessionInit, SessionNow, Sessions};
 use countersign_wire::rest::word::SessionStatus;
 use serde::Deserialize;
@@ -87,9 +88,15 @@ pub(crate) async fn list(
     ok(&Sessions { sessions: views.iter().map(shown).collect() })
 }
 
-/// Closes a session for ever.
+/// Closes a session for ever, and makes its Trust Record.
 #[utoipa::path(post, path = "/api/v1/sessions/{id}/close", tag = "sessions", params(("id" = String, Path)),
-    responses((status = 200, body = Session)))]
-pub(crate) async fn close(State(surface): State<Surface>, Who(caller): Who, Path(id): Path<String>) -> Answer {
-    ok(&shown(&surface.engine.close_session(&caller, &id).await?))
+    request_body(content = SessionClose, description = "may be left out"), responses((status = 200, body = Session)))]
+pub(crate) async fn close(
+    State(surface): State<Surface>,
+    Who(caller): Who,
+    Path(id): Path<String>,
+    Body(close): Body<SessionClose>,
+) -> Answer {
+    let closing = Closing { parent: close.parent_session.as_deref(), nonce: close.nonce.as_deref() };
+    ok(&shown(&surface.engine.close_session(&caller, &id, closing).await?))
 }

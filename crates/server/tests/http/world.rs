@@ -11,8 +11,9 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use countersign_core::Timestamp;
 use countersign_core::role::Role;
 use countersign_core::seal::SealKey;
-use countersign_engine::{Clock, Engine, Entropy, Parts, Settings};
+use countersign_engine::{Clock, Engine, Entropy, Parts, Settings, Tracing};
 use countersign_evidence::entry::Entry;
+use countersign_evidence::trace::key::SigningKey;
 use countersign_evidence::verify::Verifier;
 use countersign_server::Surface;
 use countersign_store::{Ledger as _, MemoryLive, MemoryStore};
@@ -151,6 +152,7 @@ impl TestServer {
             entropy: Arc::new(Seeded(AtomicU64::new(42))),
             seal_key: SealKey::new([7; 32]),
             settings,
+            tracing: Tracing::new(SigningKey::from_bytes(&[9; 32]), &serde_json::Map::new()).unwrap(),
         };
         let engine = Arc::new(Engine::start(parts).unwrap());
         let (org, minted) = engine.bootstrap("acme").await.unwrap();
