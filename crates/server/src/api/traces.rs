@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::IntoResponse as _;
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::log::{log, pending, unreadable};
@@ -89,7 +88,5 @@ pub(crate) async fn proof(State(surface): State<Surface>, Who(caller): Who, Path
 #[utoipa::path(get, path = "/trace/jwk", tag = "traces", security(()), responses(
     (status = 200, description = "an Ed25519 public key", body = Object)))]
 pub(crate) async fn jwk(State(surface): State<Surface>) -> Answer {
-    let jwk: Value = surface.engine.trace_key().jwk();
-    let bytes = serde_json::to_vec(&jwk).unwrap_or_default();
-    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/jwk+json")], bytes).into_response())
+    ok(&surface.engine.trace_key().jwk())
 }

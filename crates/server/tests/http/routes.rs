@@ -66,6 +66,14 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/sessions", READ, 200, ""),
     route("GET", "/api/v1/sessions/{session}", READ, 200, ""),
     route("POST", "/api/v1/sessions/{session}/close", Needs::Any(&[Right::Ask, Right::Administer]), 200, ""),
+    route("GET", "/api/v1/sessions/{closed}/trace", READ, 200, ""),
+    route("GET", "/api/v1/sessions/{closed}/trace/receipt", READ, 200, ""),
+    route("GET", "/api/v1/sessions/{closed}/trace/anchor", READ, 200, ""),
+    route("GET", "/api/v1/sessions/{closed}/trace/policy", READ, 200, ""),
+    route("GET", "/trace/jwk", OPEN, 200, ""),
+    route("GET", "/api/v1/accountability/sessions/{session}", READ, 200, ""),
+    route("GET", "/api/v1/accountability/sessions/{session}/verify", AUDIT, 200, ""),
+    route("GET", "/api/v1/accountability/entries", AUDIT, 200, ""),
     route("GET", "/api/v1/approvals", READ, 200, ""),
     route("GET", "/mcp/approvals/{approval}", READ, 200, ""),
     route("POST", "/mcp/approvals/{approval}/approve", APPROVE, 200, r#"{"decided_by":"sdk_user"}"#),
@@ -150,6 +158,8 @@ impl Everything {
         let agent = server.agent(org, "first", &["*"]).await;
         let other = server.agent(org, "second", &[]).await;
         let session = server.session(org, &agent).await;
+        let closed = server.session(org, &agent).await;
+        server.post(&format!("/api/v1/sessions/{closed}/close"), &org.agent, json!({})).await.json(200);
         let held = server.check(&org.agent, &agent, &session, "update_mail").await.json(200);
         let mcp = json!({ "name": "mail", "url": "https://mail.example", "tools": [{ "name": "send_mail" }] });
         let lent = json!({ "from_agent_id": agent, "to_agent_id": other, "scope": ["get_*"] });
@@ -172,6 +182,7 @@ impl Everything {
             ("agent", agent),
             ("other", other),
             ("session", session),
+            ("closed", closed),
         ])
     }
 

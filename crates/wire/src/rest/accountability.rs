@@ -79,11 +79,15 @@ pub struct ReplayFault {
 /// Entries in the order of the log, each with the proof that it is in it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Entries {
-    /// The signed checkpoint that the proofs are for; `null` before the first.
+    /// The signed checkpoint that the proofs are for; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub checkpoint: Option<String>,
     /// The entries.
     pub entries: Vec<ProvenEntry>,
-    /// Where the next page begins: `from` of the next request; `null` at the end.
+    /// Where the next page begins: `from` of the next request; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub next: Option<u64>,
 }
 
@@ -95,6 +99,8 @@ pub struct ProvenEntry {
     /// How many entries come before it.
     pub index: u64,
     /// The hashes beside the way from the entry to the root, in base 64;
-    /// `null` where the entry is newer than the checkpoint.
+    /// absent where the entry is newer than the checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub proof: Option<Vec<String>>,
 }
