@@ -14,7 +14,7 @@ use countersign_evidence::log::note::{KeyName, Note, Signer, VerifierKey};
 use countersign_evidence::log::receipt::Receipt;
 use countersign_evidence::log::tile::entries;
 use countersign_server::Surface;
-use countersign_store::{MemoryLive, MemoryStore, MemoryTiles};
+use countersign_store::{Ledger as _, MemoryLive, MemoryStore, MemoryTiles};
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -58,7 +58,8 @@ impl Server {
 
     /// A decision's id.
     async fn decide(&self, router: &Router) -> String {
-        let agent = json!({ "name": "a", "framework": "custom", "capabilities": ["read"] });
+        let name = format!("agent {}", self.store.length().unwrap());
+        let agent = json!({ "name": name, "framework": "custom", "capabilities": ["read"] });
         let agent = json_of(ask(router, "POST", "/api/v1/agents", Some(&self.admin), &agent).await);
         let check = json!({ "agent_id": agent["id"], "action_name": "read" });
         let answer = json_of(ask(router, "POST", "/api/v1/agenttrust/check", Some(&self.admin), &check).await);
@@ -163,4 +164,58 @@ async fn a_server_without_a_log_says_so() {
     let (status, _, body) = get(&router, "/log/checkpoint", None).await;
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((status, body["code"].as_str()), (StatusCode::NOT_FOUND, Some("no_log")));
+}
+
+#[tokio::test]
+async fn the_record_of_a_session_is_anchored_in_the_log() {
+    let server = Server::new().await;
+    let router = server.published();
+    let admin = Some(server.admin.as_str());
+    let agent = json!({ "name": "a", "framework": "custom", "capabilities": ["read"] });
+    let agent = json_of(ask(&router, "POST", "/api/v1/agents", admin, &agent).await)["id"].clone();
+    let mcp = json!({ "name": "m", "url": "https://mcp.example" });
+    let mcp = json_of(ask(&router, "POST", "/mcp/servers", admin, &mcp).await)["id"].clone();
+    let init = json!({ "agent_id": agent, "server_id": mcp });
+    let session = json_of(ask(&router, "POST", "/mcp/sessions/init", admin, &init).await)["session_id"].clone();
+    let session = session.as_str().unwrap();
+    json_of(ask(&router, "POST", &format!("/api/v1/sessions/{session}/close"), admin, &Value::Null).await);
+    let proof = format!("/api/v1/sessions/{session}/trace/proof");
+    assert_eq!(get(&router, &proof, admin).await.0, StatusCode::ACCEPTED);
+
+    let router = server.published();
+    let receipt = Receipt::parse(text_of(get(&router, &proof, admin).await).as_bytes()).unwrap();
+    let key = VerifierKey::parse(text_of(get(&router, "/log/vkey", None).await).trim_end()).unwrap();
+    receipt.verify(&receipt.extra, &Trust::in_key(key)).unwrap();
+    let anchor: Value = serde_json::from_slice(&receipt.extra).unwrap();
+    let held = json_of(get(&router, &format!("/api/v1/sessions/{session}/trace/receipt"), admin).await);
+    assert_eq!(anchor["event"]["merkle_root"], held["merkle_root"]);
+    assert_eq!(get(&router, &proof, None).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn every_replayed_entry_comes_with_the_proof_that_it_is_in_the_log() {
+    let server = Server::new().await;
+    let router = server.published();
+    server.decide(&router).await;
+    let router = server.published();
+    let later = server.decide(&router).await;
+    let page = json_of(get(&router, "/api/v1/accountability/entries?limit=1000", Some(&server.admin)).await);
+    let note = Note::parse(page["checkpoint"].as_str().unwrap().as_bytes()).unwrap();
+    let head = Checkpoint::parse(note.text()).unwrap().head();
+    let (mut proven, mut newer) = (0, 0);
+    for entry in page["entries"].as_array().unwrap() {
+        let Some(proof) = entry.get("proof") else {
+            newer += 1;
+            continue;
+        };
+        let lines = proof.as_array().unwrap().iter().map(|hash| format!("{}\n", hash.as_str().unwrap()));
+        let index = entry["index"].as_u64().unwrap();
+        let text = format!("c2sp.org/tlog-proof@v1\nindex {index}\n{}\n{note}", lines.collect::<String>());
+        let receipt = Receipt::parse(text.as_bytes()).unwrap();
+        let key = VerifierKey::parse(text_of(get(&router, "/log/vkey", None).await).trim_end()).unwrap();
+        receipt.verify(entry["entry"].to_string().as_bytes(), &Trust::in_key(key)).unwrap();
+        proven += 1;
+    }
+    assert_eq!(proven, head.size);
+    assert!(newer > 0, "the last decision `{later}` is newer than the checkpoint");
 }
