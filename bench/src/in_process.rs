@@ -43,6 +43,7 @@ impl Bench {
             hint: None,
             summary: "",
             arguments: Digest::ZERO,
+            content: None,
         }
     }
 }
@@ -58,6 +59,7 @@ fn start(store: Arc<impl Ledger + countersign_store::Documents + 'static>, read:
         seal_key: SealKey::new([7; 32]),
         settings,
         tracing: Tracing::new(SigningKey::from_bytes(&[7; 32]), &serde_json::Map::new())?,
+        vault: None,
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let (caller, agent) = runtime.block_on(async {

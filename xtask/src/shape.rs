@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "countersign-server",
         ],
     ),
-    ("countersign-bench", &["countersign-core", "countersign-store", "countersign-engine"]),
+    ("countersign-bench", &["countersign-core", "countersign-evidence", "countersign-store", "countersign-engine"]),
     ("xtask", &["countersign-core"]),
 ];
 

@@ -45,6 +45,9 @@ pub struct Config {
     /// Trust Records of closed sessions.
     #[serde(default)]
     pub trace: Trace,
+    /// What is kept of what agents send.
+    #[serde(default)]
+    pub capture: Capture,
     /// What the first start makes.
     #[serde(default)]
     pub bootstrap: Bootstrap,
@@ -161,6 +164,24 @@ pub struct Evidence {
     pub origin: Option<String>,
 }
 
+/// What is kept of what agents send. The record holds digests in any case.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Capture {
+    /// Keep the arguments of every check, sealed with `capture.key` in
+    /// `payloads.db`, both in the data directory.
+    pub arguments: bool,
+    /// For how many days they are kept: from 1 to 3,650.
+    #[schemars(range(min = 1, max = 3_650))]
+    pub retention_days: u64,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self { arguments: false, retention_days: 30 }
+    }
+}
+
 /// Trust Records of closed sessions. From `output_path` on, the fields are those
 /// of the Agent Governance Toolkit's `TraceConfig`.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
@@ -229,6 +250,22 @@ pub fn schema() -> schemars::Schema {
 }
 
 impl Config {
+    /// What holds where nothing but the data directory was chosen.
+    pub fn of(data_dir: PathBuf) -> Self {
+        Self {
+            server: Server::default(),
+            storage: Storage { data_dir },
+            recording: Recording::default(),
+            sessions: Sessions::default(),
+            limits: Limits::default(),
+            evidence: Evidence::default(),
+            trace: Trace::default(),
+            capture: Capture::default(),
+            bootstrap: Bootstrap::default(),
+            log: Log::default(),
+        }
+    }
+
     /// Reads the file at `path`, and says everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let shown = path.display();
@@ -285,6 +322,9 @@ impl Config {
         }
         if self.bootstrap.organisation.trim().is_empty() {
             problems.push("`bootstrap.organisation` is empty: expected a name".into());
+        }
+        if !(1..=3_650).contains(&self.capture.retention_days) {
+            problems.push("`capture.retention_days` must be from 1 to 3650".into());
         }
         problems.extend(self.trace.problems());
         problems.extend(self.admin_key().err());

@@ -18,6 +18,7 @@ mod node;
 mod output;
 mod records;
 mod replay;
+mod vault;
 
 /// Entries are made on one thread and dropped on another, which the system's
 /// allocator pays for with a lock: `docs/performance.md` has the figures.

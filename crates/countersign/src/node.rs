@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
-use countersign_engine::{Engine, Log, Parts, Settings, SystemClock, SystemEntropy, Tracing};
+use countersign_engine::{Engine, Log, Parts, SystemClock, SystemEntropy};
 use countersign_evidence::log::note::{KeyName, Signer};
 use countersign_server::Surface;
 use countersign_store::{MemoryLive, SqliteStore, SqliteTiles, StoreError};
@@ -12,8 +12,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::config::Config;
 use crate::data_dir::{DataDir, database, default_origin};
 use crate::listen::Bound;
+use crate::{records, vault};
 
 /// What a shell says of a program that a signal ended.
 const INTERRUPTED: i32 = 130;
@@ -26,9 +28,10 @@ pub struct Node {
     pub log: Arc<Log>,
 }
 
-/// Starts an engine on the data directory, and publishes its record as the log
-/// `origin`.
-pub fn start(data: &DataDir, settings: Settings, tracing: Tracing, origin: Option<&str>) -> Result<Node> {
+/// Starts an engine on the data directory as `config` says, and publishes its
+/// record as a log.
+pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
+    let origin = config.evidence.origin.as_deref();
     let entropy = Arc::new(SystemEntropy);
     let seal_key = data.seal_key(entropy.as_ref())?;
     let explain = |why| explain(&why, data.path());
@@ -40,8 +43,9 @@ pub fn start(data: &DataDir, settings: Settings, tracing: Tracing, origin: Optio
         clock: Arc::new(SystemClock::default()),
         entropy,
         seal_key,
-        settings,
-        tracing,
+        settings: config.settings(),
+        tracing: records::signing(data, &config.trace)?,
+        vault: vault::vault(data, &config.capture)?,
     };
     let engine = Arc::new(Engine::start(parts).map_err(explain)?);
     Ok(Node { engine, log: publish(data, store, origin)? })

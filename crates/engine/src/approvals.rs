@@ -17,6 +17,7 @@ use crate::collection::Stored;
 use crate::engine::{Engine, check_name};
 use crate::error::Error;
 use crate::recorder::{RecordError, Recording};
+use crate::sessions::chain_for;
 
 impl Engine {
     fn stored_approval(&self, caller: &Caller, id: &str) -> Result<Arc<Stored<Sealed<Approval>>>, Error> {
@@ -91,7 +92,7 @@ impl Engine {
             // The epoch first: a session that is closed after this line ends the chain.
             let epoch = self.live.epoch();
             let session = self.registry.sessions.any(after.chain.as_str());
-            let chain = session.map_or_else(|| after.chain.clone(), |s| self.chain_of_session(s.value.unchecked()));
+            let chain = session.map_or_else(|| after.chain.clone(), |s| chain_for(s.value.unchecked()));
             let recording = Recording::new(self.draft(chain, &caller.org, &event)?).decided_in(epoch);
             let mut changes = Changes::default();
             changes.replace(&before, Sealed::new(after.clone(), &self.seal_key))?;

@@ -50,6 +50,8 @@ pub struct Ask<'a> {
     pub summary: &'a str,
     /// The digest of the arguments, however the surface spells them.
     pub arguments: Digest,
+    /// The bytes that `arguments` is the digest of, to be kept where payloads are.
+    pub content: Option<&'a [u8]>,
 }
 
 /// The answer to a check.
@@ -175,9 +177,13 @@ impl Engine {
         if decision.verdict == Verdict::Allow || gathered.chain_ends {
             recording = recording.decided_in(gathered.epoch);
         }
-        let receipt =
-            if grouped { self.recorder.record_grouped(recording).await } else { self.recorder.record(recording).await }
-                .map_err(Failed::Record)?;
+        self.capture(&id, &caller.org, ask.content)?;
+        let recorded =
+            if grouped { self.recorder.record_grouped(recording).await } else { self.recorder.record(recording).await };
+        let receipt = recorded.map_err(|why| {
+            self.uncapture(&id);
+            Failed::Record(why)
+        })?;
         let durability = if receipt.position.is_some() { Durability::Sync } else { Durability::Grouped };
         Ok(Answer { id, decision, approval, durability, permit: receipt.permit, took: Duration::ZERO })
     }

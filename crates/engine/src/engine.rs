@@ -17,7 +17,8 @@ use crate::clock::{Clock, Entropy};
 use crate::error::Error;
 use crate::recorder::{Receipt, Recorder, Recording};
 use crate::registry::Registry;
-use crate::trace::Tracing;
+use crate::signing::Tracing;
+use crate::vault::Vault;
 
 /// How many rejected authentications are recorded a minute.
 const REJECTIONS: Rate = Rate { per_minute: 6_000 };
@@ -86,6 +87,8 @@ pub struct Parts {
     pub settings: Settings,
     /// How records of closed sessions are made.
     pub tracing: Tracing,
+    /// Where payloads are kept, if anywhere.
+    pub vault: Option<Vault>,
 }
 
 /// Decides, records and answers.
@@ -100,6 +103,7 @@ pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) tracing: Tracing,
+    pub(crate) vault: Option<Vault>,
 }
 
 /// How the engine is.
@@ -137,6 +141,7 @@ impl Engine {
             settings: parts.settings,
             documents: parts.documents,
             tracing: parts.tracing,
+            vault: parts.vault,
         })
     }
 
@@ -182,17 +187,7 @@ impl Engine {
     }
 
     pub(crate) fn draft<E: Event>(&self, chain: ChainId, org: &OrgId, event: &E) -> Result<Draft, Error> {
-        self.draft_at(self.clock.now(), chain, org, event)
-    }
-
-    pub(crate) fn draft_at<E: Event>(
-        &self,
-        time: Timestamp,
-        chain: ChainId,
-        org: &OrgId,
-        event: &E,
-    ) -> Result<Draft, Error> {
-        Draft::new(chain, Some(org), time, event).map_err(|why| Error::Invalid(why.to_string()))
+        draft_at(self.clock.now(), chain, org, event)
     }
 
     /// Records something that was added or changed, with the change itself.
@@ -273,6 +268,11 @@ impl Engine {
         self.recorder.record(Recording::new(draft)).await?;
         Ok(())
     }
+}
+
+/// The entry for `event` of `org`, drafted at `time`.
+pub(crate) fn draft_at<E: Event>(time: Timestamp, chain: ChainId, org: &OrgId, event: &E) -> Result<Draft, Error> {
+    Draft::new(chain, Some(org), time, event).map_err(|why| Error::Invalid(why.to_string()))
 }
 
 /// At most `limit` characters of `text`.

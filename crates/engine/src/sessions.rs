@@ -209,12 +209,6 @@ impl Engine {
         SessionView { session, chain, elevated, status }
     }
 
-    /// The chain for what happens around a session: its own, which ends when it
-    /// is closed, and then its agent's.
-    pub(crate) fn chain_of_session(&self, session: &Session) -> ChainId {
-        if session.closed_at.is_none() { ChainId::from(&session.id) } else { ChainId::from(&session.agent) }
-    }
-
     /// Records `event` on the chain that `chain` names, which is asked again
     /// if rights were taken away meanwhile: a closed session's has ended.
     pub(crate) async fn record_on<E: Event>(
@@ -247,4 +241,10 @@ impl Engine {
         verify(&lent.links(&self.seal_key), lent.root_capabilities(), self.now())
             .map_err(|denial| Error::forbidden(denial.code(), denial.to_string()))
     }
+}
+
+/// The chain for what happens around a session: its own, which ends when it is
+/// closed, and then its agent's.
+pub(crate) fn chain_for(session: &Session) -> ChainId {
+    if session.closed_at.is_none() { ChainId::from(&session.id) } else { ChainId::from(&session.agent) }
 }

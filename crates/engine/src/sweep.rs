@@ -24,6 +24,7 @@ impl Engine {
     /// Clears away tokens, sessions, delegations and approvals that ended more
     /// than a day ago. Returns how many documents went.
     pub async fn sweep(&self) -> Result<usize, Error> {
+        self.sweep_payloads()?;
         let now = self.now();
         let over = |ended: Timestamp| now.since(ended) > KEEP;
         let registry = &self.registry;

@@ -12,6 +12,7 @@ use crate::check::circuit_key;
 use crate::collection::Stored;
 use crate::engine::{Engine, clip};
 use crate::error::Error;
+use crate::sessions::chain_for;
 
 /// The longest duration that is recorded: entries hold no integer that a
 /// canonical form (RFC 8785) could round.
@@ -72,7 +73,7 @@ impl Engine {
         let id = &agent.value.id;
         match session {
             Some(name) if name.starts_with(SessionId::PREFIX) => match self.registry.sessions.get(&caller.org, name) {
-                Some(found) if found.value.unchecked().agent == *id => self.chain_of_session(found.value.unchecked()),
+                Some(found) if found.value.unchecked().agent == *id => chain_for(found.value.unchecked()),
                 _ => ChainId::from(id),
             },
             Some(name) => ChainId::tracking(&caller.org, id, name),

@@ -15,22 +15,21 @@ use countersign_core::id::{AgentId, ChainId, OrgId};
 use countersign_core::session::Session;
 use countersign_core::{Digest, Timestamp};
 use countersign_evidence::event::Trace;
-use countersign_evidence::trace::agt::{InvalidConfig, Settings};
 use countersign_evidence::trace::anchor::{Batch, ProducerId, Receipt};
 use countersign_evidence::trace::delegation::record_digest;
 use countersign_evidence::trace::digest::{Algorithm, TaggedDigest};
 use countersign_evidence::trace::json;
-use countersign_evidence::trace::key::{PublicKey, SigningKey};
+use countersign_evidence::trace::key::PublicKey;
 use countersign_evidence::trace::profile::Profile;
 use countersign_evidence::trace::record::{
     self, Delegation, EnforcementMode, Policy, Subject, ToolTranscript, TrustRecord, Uri, sign,
 };
 use countersign_store::Write;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::caller::Caller;
-use crate::engine::Engine;
+use crate::engine::{Engine, draft_at};
 use crate::error::Error;
 use crate::recorder::{RecordError, Recording};
 
@@ -39,44 +38,6 @@ const KIND: &str = "trace";
 
 /// The format of the policy document that `policy.bundle_hash` is the digest of.
 const POLICY_FORMAT: &str = "countersign.policy/1";
-
-/// Receives every record once it is kept: the session, when it was issued in
-/// seconds since 1970, and the record.
-pub type Sink = Box<dyn Fn(&str, u64, &Value) + Send + Sync>;
-
-/// What records say that a session does not know.
-pub struct Tracing {
-    /// The key that signs them.
-    pub key: SigningKey,
-    /// The SPIFFE trust domain of agents that have no name of their own.
-    pub trust_domain: String,
-    /// The model, the class of data, the build: what the operator says.
-    pub settings: Settings,
-    /// The digest of the running program, where the operator names no other.
-    pub build: Box<dyn Fn() -> TaggedDigest + Send + Sync>,
-    /// The base URL under which anchors can be fetched; without one, a record
-    /// has no `transparency`.
-    pub public_url: Option<String>,
-    /// Where records go besides the store.
-    pub sink: Option<Sink>,
-}
-
-impl Tracing {
-    /// Records signed with `key` that say what `config`, in the fields of the
-    /// Agent Governance Toolkit's `TraceConfig`, says. Agents are named in the
-    /// trust domain `countersign.invalid`, and `build` is the digest of `b""`
-    /// until the caller chooses otherwise.
-    pub fn new(key: SigningKey, config: &Map<String, Value>) -> Result<Self, InvalidConfig> {
-        Ok(Self {
-            key,
-            trust_domain: "countersign.invalid".to_owned(),
-            settings: Settings::from_trace_config(config)?,
-            build: Box::new(|| TaggedDigest::sha256(b"")),
-            public_url: None,
-            sink: None,
-        })
-    }
-}
 
 /// What whoever closes a session wants its record to say.
 #[derive(Debug, Clone, Copy, Default)]
@@ -105,11 +66,13 @@ pub struct Traced {
 
 impl Traced {
     /// The receipt of the record in its batch, as `trace-tests` reads it.
+    #[must_use]
     pub fn receipt(&self) -> Option<Receipt> {
         self.batch()?.receipt(0)
     }
 
     /// The batch as a registry publishes it, as `trace-verify` reads it.
+    #[must_use]
     pub fn anchor(&self) -> Option<Value> {
         let producer = ProducerId::parse(concat!("countersign/", env!("CARGO_PKG_VERSION"))).ok()?;
         Some(self.batch()?.entry(self.anchored_at, &producer))
@@ -216,7 +179,7 @@ impl Engine {
             record: digest.as_str(),
             session: id,
         };
-        let draft = self.draft_at(traced.anchored_at, ChainId::from(&session.agent), &session.org, &event)?;
+        let draft = draft_at(traced.anchored_at, ChainId::from(&session.agent), &session.org, &event)?;
         let body = serde_json::to_vec(&traced).map_err(|why| unsigned(&why))?;
         let write = Write { kind: KIND, key: id.to_owned(), revision: 0, body: Some(body) };
         match self.recorder.record(Recording::new(draft).with(vec![write], || {})).await {

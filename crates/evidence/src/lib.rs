@@ -17,13 +17,13 @@ pub fn canonical(value: &impl serde::Serialize) -> Result<Vec<u8>, serde_json::E
     serde_json_canonicalizer::to_vec(value)
 }
 
-/// The digest that stands for an action's arguments in entries and approvals:
-/// SHA-256 over the canonical form of `{"input":…,"summary":…}`, where `input`
+/// The bytes whose SHA-256 stands for an action's arguments in entries and
+/// approvals: the canonical form of `{"input":…,"summary":…}`, where `input`
 /// (given as JSON text) is left out if the surface knows none.
 ///
 /// Refuses integers beyond ±(2^53 − 1), which the canonical form would round:
 /// two different record numbers must never have one digest.
-pub fn arguments_digest(summary: &str, input: Option<&str>) -> Result<countersign_core::Digest, Uncanonical> {
+pub fn arguments(summary: &str, input: Option<&str>) -> Result<Vec<u8>, Uncanonical> {
     #[derive(serde::Serialize)]
     struct Arguments<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ pub fn arguments_digest(summary: &str, input: Option<&str>) -> Result<countersig
     // Without an input the members are in order and the only value is a string:
     // what serde_json prints is canonical already.
     let bytes = if arguments.input.is_none() { serde_json::to_vec(&arguments) } else { canonical(&arguments) };
-    Ok(countersign_core::Digest::of(&bytes?))
+    Ok(bytes?)
 }
 
 /// Why a value has no canonical form.
@@ -75,11 +75,11 @@ mod tests {
 
     #[test]
     fn arguments_in_another_order_have_the_same_digest_and_other_arguments_another() {
-        let of = |input| arguments_digest("s", Some(input)).unwrap();
+        let of = |input| arguments("s", Some(input)).unwrap();
         assert_eq!(of(r#"{"a":1,"b":[1.50]}"#), of(r#"{ "b":[1.5], "a":1 }"#));
         assert_ne!(of(r#"{"a":1}"#), of(r#"{"a":2}"#));
-        assert_ne!(arguments_digest("s", None).unwrap(), arguments_digest("t", None).unwrap());
-        assert_ne!(arguments_digest("s", None).unwrap(), of("null"));
+        assert_ne!(arguments("s", None).unwrap(), arguments("t", None).unwrap());
+        assert_ne!(arguments("s", None).unwrap(), of("null"));
     }
 
     #[test]
@@ -87,8 +87,8 @@ mod tests {
         for text in
             ["1234567890123456789", "-9007199254740992", "18446744073709551615", r#"{"a":[100000000000000000000]}"#]
         {
-            assert!(matches!(arguments_digest("", Some(text)), Err(Uncanonical::Rounds)), "{text}");
+            assert!(matches!(arguments("", Some(text)), Err(Uncanonical::Rounds)), "{text}");
         }
-        assert!(arguments_digest("", Some("9007199254740991")).is_ok());
+        assert!(arguments("", Some("9007199254740991")).is_ok());
     }
 }

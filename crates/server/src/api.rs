@@ -11,6 +11,7 @@ mod keys;
 mod later;
 mod log;
 mod organisations;
+mod payloads;
 mod providers;
 mod servers;
 mod sessions;
@@ -77,6 +78,7 @@ pub(crate) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(checks::check_legacy))
         .routes(routes!(decisions::list))
         .routes(routes!(decisions::get))
+        .routes(routes!(payloads::get, payloads::delete))
         .routes(routes!(log::receipt))
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::vkey))

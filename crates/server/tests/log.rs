@@ -41,6 +41,7 @@ impl Server {
                 seal_key: SealKey::new([1; 32]),
                 settings: Settings::default(),
                 tracing: Tracing::new(SigningKey::from_bytes(&[9; 32]), &serde_json::Map::new()).unwrap(),
+                vault: None,
             })
             .unwrap(),
         );

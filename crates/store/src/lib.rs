@@ -17,10 +17,12 @@ use countersign_core::limits::Rate;
 
 pub mod conformance;
 mod memory;
+mod payloads;
 mod sqlite;
 mod tiles;
 
 pub use memory::{MemoryLive, MemoryStore};
+pub use payloads::Payloads;
 pub use sqlite::SqliteStore;
 pub use tiles::{MemoryTiles, SqliteTiles, Tiles};
 

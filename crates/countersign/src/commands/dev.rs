@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
-use countersign_engine::Settings;
 use countersign_server::Surface;
 
 use crate::banner::{self, program, quoted};
-use crate::config::Trace;
+use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::demo;
 use crate::exit::Exit;
@@ -16,7 +15,6 @@ use crate::listen::{Address, BindError, bind};
 use crate::logging::{self, LogFormat, LogLevel};
 use crate::node;
 use crate::output::print;
-use crate::records;
 
 const DATA: &str = ".countersign/dev";
 const LISTEN: &str = "127.0.0.1:8080";
@@ -49,7 +47,7 @@ impl Dev {
         logging::start(self.log_format, LogLevel::Info);
         let data = DataDir::open(&self.data)?;
         let bound = bind(&self.listen).map_err(|why| self.explain(why))?;
-        let node = node::start(&data, Settings::default(), records::signing(&data, &Trace::default())?, None)?;
+        let node = node::start(&data, &Config::of(self.data.clone()))?;
         let keys = node::runtime()?.block_on(demo::seed(&node.engine, &data))?;
         let greeting = if self.json { banner::line(&bound, &keys)? } else { banner::text(&bound, &keys, &self.data) };
         let surface = Surface::new(Arc::clone(&node.engine), true);

@@ -14,7 +14,6 @@ use crate::exit::Exit;
 use crate::listen::{BindError, bind};
 use crate::logging::{self, LogFormat};
 use crate::node;
-use crate::records;
 
 /// Start a server from a configuration file
 #[derive(Debug, clap::Args)]
@@ -36,8 +35,7 @@ impl Serve {
         }
         let data = DataDir::open(&config.storage.data_dir)?;
         let bound = bind(&config.addresses()?).map_err(|why| self.explain(why))?;
-        let tracing = records::signing(&data, &config.trace)?;
-        let node = node::start(&data, config.settings(), tracing, config.evidence.origin.as_deref())?;
+        let node = node::start(&data, &config)?;
         node::runtime()?.block_on(self.admit(&node.engine, &config))?;
         let urls = bound.urls.join(", ");
         let surface = Surface::new(Arc::clone(&node.engine), false).reached_at(&config.server.public_urls);

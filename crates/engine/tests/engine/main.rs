@@ -21,6 +21,7 @@ mod laws;
 mod limits;
 mod luck;
 mod organisations;
+mod payloads;
 mod records;
 mod restarts;
 mod revocation;

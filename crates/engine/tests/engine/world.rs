@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::approval;
 use countersign_core::capability::Pattern;
@@ -14,12 +15,14 @@ use countersign_core::session::{Mode, Session};
 use countersign_core::{Digest, Verdict};
 use countersign_engine::{
     Answer, Ask, Caller, Engine, Error, NewAgent, NewDelegation, NewKey, NewServer, NewToken, Parts, Report, Settings,
-    Tool, Tracing,
+    Tool, Tracing, Vault,
 };
 use countersign_evidence::entry::Entry;
 use countersign_evidence::trace::key::SigningKey;
 use countersign_evidence::verify::Verifier;
-use countersign_store::{Batch, Document, Documents, Ledger, Live, MemoryLive, MemoryStore, SqliteStore, Write};
+use countersign_store::{
+    Batch, Document, Documents, Ledger, Live, MemoryLive, MemoryStore, Payloads, SqliteStore, Write,
+};
 use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 
@@ -82,6 +85,12 @@ pub struct Choice {
     pub on_disk: bool,
     pub loses_checkpoints: bool,
     pub settings: Settings,
+    pub captures: bool,
+}
+
+/// A vault that ends with the world, and keeps payloads for an hour.
+fn vault() -> Vault {
+    Vault::new(Payloads::in_memory().unwrap(), [3; 32], true, Duration::from_hours(1))
 }
 
 /// An engine, what it is made of, and the people of its first organisation.
@@ -370,6 +379,7 @@ fn parts(
         seal_key: SealKey::new([7; 32]),
         settings: choice.settings.clone(),
         tracing: Tracing::new(SigningKey::from_bytes(&[9; 32]), &Map::new()).unwrap(),
+        vault: choice.captures.then(vault),
     }
 }
 
@@ -453,7 +463,16 @@ pub fn failure(tool: &str) -> Report {
 
 /// `agent` asks for `tool`, without arguments and outside any session.
 pub fn ask<'a>(agent: &'a AgentId, tool: &'a str) -> Ask<'a> {
-    Ask { agent, session: None, tool, source: "test", hint: None, summary: "", arguments: Digest::of(b"") }
+    Ask {
+        agent,
+        session: None,
+        tool,
+        source: "test",
+        hint: None,
+        summary: "",
+        arguments: Digest::of(b""),
+        content: None,
+    }
 }
 
 /// The digest of some arguments.

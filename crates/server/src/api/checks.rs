@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use countersign_core::Digest;
 use countersign_core::decide::Verdict;
 use countersign_core::denial::Denial;
 use countersign_engine::{Ask, Caller, Durability};
@@ -36,7 +37,7 @@ pub(crate) async fn check_legacy(
 
 async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Answer {
     let input = asked.action_input.as_ref().map(countersign_wire::raw::Json::as_str);
-    let arguments = countersign_evidence::arguments_digest(&asked.action_input_summary, input)
+    let content = countersign_evidence::arguments(&asked.action_input_summary, input)
         .map_err(|why| Refusal::invalid(format!("`action_input` has no canonical form (RFC 8785): {why}")))?;
     let ask = Ask {
         agent: &asked.agent_id,
@@ -45,7 +46,8 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
         source: &asked.action_source,
         hint: asked.action_effect,
         summary: &asked.action_input_summary,
-        arguments,
+        arguments: Digest::of(&content),
+        content: surface.engine.captures().then_some(&content),
     };
     let answer = surface.engine.check(caller, ask).await?;
     surface.metrics.answered(&answer);

@@ -59,6 +59,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/actions/check", ASK, 200, LEGACY_CHECK),
     route("GET", "/api/v1/decisions", AUDIT, 200, ""),
     route("GET", "/api/v1/decisions/{check}", AUDIT, 200, ""),
+    route("GET", "/api/v1/decisions/{check}/payload", AUDIT, 200, ""),
+    route("DELETE", "/api/v1/decisions/{check}/payload", ADMINISTER, 200, ""),
     route("POST", "/api/v1/telemetry/report", ASK, 200, REPORT),
     route("POST", "/mcp/sessions/init", ASK, 201, r#"{"agent_id":"{agent}","server_id":"{server}"}"#),
     route("GET", "/mcp/sessions/{session}", READ, 200, ""),

@@ -11,12 +11,12 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use countersign_core::Timestamp;
 use countersign_core::role::Role;
 use countersign_core::seal::SealKey;
-use countersign_engine::{Clock, Engine, Entropy, Parts, Settings, Tracing};
+use countersign_engine::{Clock, Engine, Entropy, Parts, Settings, Tracing, Vault};
 use countersign_evidence::entry::Entry;
 use countersign_evidence::trace::key::SigningKey;
 use countersign_evidence::verify::Verifier;
 use countersign_server::Surface;
-use countersign_store::{Ledger as _, MemoryLive, MemoryStore};
+use countersign_store::{Ledger as _, MemoryLive, MemoryStore, Payloads};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -153,6 +153,7 @@ impl TestServer {
             seal_key: SealKey::new([7; 32]),
             settings,
             tracing: Tracing::new(SigningKey::from_bytes(&[9; 32]), &serde_json::Map::new()).unwrap(),
+            vault: Some(Vault::new(Payloads::in_memory().unwrap(), [3; 32], true, Duration::from_hours(1))),
         };
         let engine = Arc::new(Engine::start(parts).unwrap());
         let (org, minted) = engine.bootstrap("acme").await.unwrap();
