@@ -155,10 +155,16 @@ impl<'a> Entry<'a> {
             return None;
         }
         let read: Counted<'_> = serde_json::from_str(self.event.get()).ok()?;
-        Some(match read.verdict {
-            "allow" => Count::Allowed(Effect::parse(&read.effect.judged)?),
-            "deny" => Count::Denied,
-            _ => Count::Waiting,
-        })
+        counted(read.verdict, &read.effect.judged)
     }
+}
+
+/// What a decision with this verdict and effect adds to a tally; `None` where
+/// an effect that is allowed is not known.
+pub(crate) fn counted(verdict: &str, effect: &str) -> Option<Count> {
+    Some(match verdict {
+        "allow" => Count::Allowed(Effect::parse(effect)?),
+        "deny" => Count::Denied,
+        _ => Count::Waiting,
+    })
 }

@@ -6,7 +6,9 @@
 //! the entries themselves. Nothing here knows a protocol, a socket or a store;
 //! an auditor builds only this.
 
+mod canonical;
 pub mod entry;
+mod envelope;
 pub mod event;
 pub mod log;
 pub mod trace;
