@@ -62,8 +62,12 @@ impl Digest {
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
             for digit in pair {
-                let nibble = HEX.iter().position(|h| h == digit).ok_or(InvalidDigest)?;
-                *byte = (*byte << 4) | u8::try_from(nibble).map_err(|_| InvalidDigest)?;
+                let nibble = match digit {
+                    b'0'..=b'9' => digit - b'0',
+                    b'a'..=b'f' => digit - b'a' + 10,
+                    _ => return Err(InvalidDigest),
+                };
+                *byte = (*byte << 4) | nibble;
             }
         }
         Ok(Self(bytes))
@@ -111,5 +115,8 @@ mod tests {
     fn upper_case_and_short_text_are_refused() {
         assert!(Digest::parse(&"A".repeat(64)).is_err());
         assert!(Digest::parse("00").is_err());
+        for wrong in ['/', ':', '`', 'g', ' ', 'é'] {
+            assert!(Digest::parse(&format!("{wrong}{}", "0".repeat(64 - wrong.len_utf8()))).is_err(), "{wrong}");
+        }
     }
 }
