@@ -27,7 +27,7 @@ pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
     durable(report)
 }
 
-struct Bench {
+pub(crate) struct Bench {
     engine: Engine,
     caller: Caller,
     agent: AgentId,
@@ -46,9 +46,39 @@ impl Bench {
             content: None,
         }
     }
+
+    /// As many decisions as go, for the length of a run.
+    pub(crate) fn saturate(self: &Arc<Self>) -> anyhow::Result<Measured> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let began = Instant::now();
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..WAITERS {
+                let bench = Arc::clone(self);
+                tasks.spawn(async move {
+                    let mut nanos = Vec::new();
+                    while began.elapsed() < RUN {
+                        let one = Instant::now();
+                        bench.engine.check(&bench.caller, bench.ask()).await?;
+                        nanos.push(u64::try_from(one.elapsed().as_nanos())?);
+                    }
+                    anyhow::Ok(nanos)
+                });
+            }
+            let mut nanos = Vec::new();
+            while let Some(done) = tasks.join_next().await {
+                nanos.extend(done??);
+            }
+            anyhow::Ok(Measured::new(nanos, began.elapsed()))
+        })
+    }
 }
 
-fn start(store: Arc<impl Ledger + countersign_store::Documents + 'static>, read: Durability) -> anyhow::Result<Bench> {
+/// An engine on `store`, with one agent that may do one thing.
+pub(crate) fn start(
+    store: Arc<impl Ledger + countersign_store::Documents + 'static>,
+    read: Durability,
+) -> anyhow::Result<Bench> {
     let settings = Settings { read_durability: read, agent_per_minute: 0, tool_per_minute: 0, ..Settings::default() };
     let engine = Engine::start(Parts {
         ledger: store.clone(),
@@ -108,29 +138,7 @@ fn durable(report: &mut Report) -> anyhow::Result<()> {
     let bench = Arc::new(start(store, Durability::Sync)?);
     let mut runs = Vec::new();
     for _ in 0..3 {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let measured = runtime.block_on(async {
-            let began = Instant::now();
-            let mut tasks = tokio::task::JoinSet::new();
-            for _ in 0..WAITERS {
-                let bench = Arc::clone(&bench);
-                tasks.spawn(async move {
-                    let mut nanos = Vec::new();
-                    while began.elapsed() < RUN {
-                        let one = Instant::now();
-                        bench.engine.check(&bench.caller, bench.ask()).await?;
-                        nanos.push(u64::try_from(one.elapsed().as_nanos())?);
-                    }
-                    anyhow::Ok(nanos)
-                });
-            }
-            let mut nanos = Vec::new();
-            while let Some(done) = tasks.join_next().await {
-                nanos.extend(done??);
-            }
-            anyhow::Ok(Measured::new(nanos, began.elapsed()))
-        })?;
-        runs.push(measured);
+        runs.push(bench.saturate()?);
     }
     let measured = crate::load::median(runs);
     let what = "durable decisions/s at 64 waiters (aim ≥ 150,000)";

@@ -4,6 +4,7 @@
 //! Nothing here passes or fails: it measures.
 
 mod echo;
+mod evidence;
 mod in_process;
 mod load;
 mod process;
@@ -16,8 +17,9 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("echo") => echo::serve(),
+        Some("verify") => evidence::verify(&arguments.next().context("which data directory?")?),
         Some(binary) => measure(binary, arguments.next().as_deref()),
-        None => anyhow::bail!("usage: countersign-bench PATH-TO-COUNTERSIGN [in-process|http|footprint]"),
+        None => anyhow::bail!("usage: countersign-bench PATH-TO-COUNTERSIGN [in-process|http|footprint|evidence]"),
     }
 }
 
@@ -32,6 +34,9 @@ fn measure(binary: &str, only: Option<&str>) -> anyhow::Result<()> {
     }
     if wanted("footprint") {
         footprint(binary, &mut report).context("start-up and memory")?;
+    }
+    if wanted("evidence") {
+        evidence::measure(binary, &mut report).context("measurements of the record")?;
     }
     report.write("target/bench.json")
 }
