@@ -59,18 +59,26 @@ impl Digest {
         if text.len() != 64 {
             return Err(InvalidDigest);
         }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            for digit in pair {
-                let nibble = match digit {
-                    b'0'..=b'9' => digit - b'0',
-                    b'a'..=b'f' => digit - b'a' + 10,
-                    _ => return Err(InvalidDigest),
-                };
-                *byte = (*byte << 4) | nibble;
-            }
+        let (mut bytes, mut is_hex) = ([0; 32], true);
+        // Without a way out of the loop, the digits are read many at a time.
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
+            let [high, low] = pair.map(nibble);
+            is_hex &= high < 16 && low < 16;
+            *byte = (high << 4) | low;
+        }
+        if !is_hex {
+            return Err(InvalidDigest);
         }
         Ok(Self(bytes))
+    }
+}
+
+/// What a lower-case hex digit says; 255 for anything else.
+const fn nibble(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => u8::MAX,
     }
 }
 

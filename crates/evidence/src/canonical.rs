@@ -51,8 +51,8 @@ impl<'a> Scanner<'a> {
     /// An object, whose members `read` gets over: it is given each name, and
     /// leaves the scanner after the value.
     pub fn object(&mut self, mut read: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
-        self.literal("{")?;
-        if self.literal("}").is_some() {
+        self.byte(b'{')?;
+        if self.byte(b'}').is_some() {
             return Some(());
         }
         let mut before = None;
@@ -63,7 +63,7 @@ impl<'a> Scanner<'a> {
                 return None;
             }
             before = Some(name);
-            self.literal(":")?;
+            self.byte(b':')?;
             read(self, name)?;
             match self.next()? {
                 b',' => {}
@@ -89,7 +89,7 @@ impl<'a> Scanner<'a> {
             b'f' => self.literal("false"),
             b'n' => self.literal("null"),
             b'-' => {
-                self.at += 1;
+                self.byte(b'-')?;
                 self.integer().filter(|number| *number > 0).map(drop)
             }
             _ => self.integer().map(drop),
@@ -97,8 +97,8 @@ impl<'a> Scanner<'a> {
     }
 
     fn array(&mut self, levels: u8) -> Option<()> {
-        self.literal("[")?;
-        if self.literal("]").is_some() {
+        self.byte(b'[')?;
+        if self.byte(b']').is_some() {
             return Some(());
         }
         loop {
@@ -113,7 +113,7 @@ impl<'a> Scanner<'a> {
 
     /// A string: what stands between its quotes, escapes as they are.
     fn string(&mut self) -> Option<&'a str> {
-        self.literal("\"")?;
+        self.byte(b'"')?;
         let start = self.at;
         loop {
             self.at += self.rest().iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'))?;
@@ -139,6 +139,10 @@ impl<'a> Scanner<'a> {
             }
             _ => None,
         }
+    }
+
+    fn byte(&mut self, expected: u8) -> Option<()> {
+        (self.rest().first() == Some(&expected)).then(|| self.at += 1)
     }
 
     fn next(&mut self) -> Option<u8> {
