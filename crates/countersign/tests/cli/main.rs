@@ -11,4 +11,5 @@ mod evidence;
 mod harness;
 mod nouns;
 mod serve;
+mod truncate;
 mod usage;
