@@ -6,7 +6,7 @@ use countersign_core::id::{ChainId, OrgId};
 use countersign_core::{Digest, Effect, Timestamp};
 use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{
-    Action, Approval, Change, Decision, Event, Judgement, Outcome, Rejection, Revocation,
+    Action, Approval, Change, Decision, Event, Judgement, Outcome, Rejection, Revocation, Trace,
 };
 
 /// The kind of an event, what it adds to a tally, and its entry but for its place.
@@ -82,6 +82,14 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
     let rejection =
         Rejection { code: "unauthenticated", credential: "api_key", peer: Some("192.0.2.1:443"), route: text.into() };
     let unseen = Rejection { peer: None, ..rejection.clone() };
+    let trace = Trace {
+        agent: "agent_1",
+        key: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+        leaf_count: 1,
+        merkle_root: "sha256:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9",
+        record: "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+        session: "sess_1",
+    };
     vec![
         sample(chain, &decision),
         sample(chain, &short),
@@ -93,5 +101,6 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         sample(chain, &change),
         sample(chain, &rejection),
         sample(chain, &unseen),
+        sample(chain, &trace),
     ]
 }
