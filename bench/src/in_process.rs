@@ -113,7 +113,7 @@ pub(crate) fn start(
 /// One caller, the record handed to the background writer.
 fn decisions(report: &mut Report) -> anyhow::Result<()> {
     let bench = start(Arc::new(MemoryStore::default()), Durability::Grouped)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let measured = runtime.block_on(async {
         let mut nanos = Vec::new();
         let began = Instant::now();
