@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::client::Client;
 use crate::commands::{
     about, agent, approval, check, config, decision, dev, doctor, evidence, key, org, serve, session, stop, token,
+    trace,
 };
 use crate::exit::Exit;
 use crate::output::{Format, Output, complain};
@@ -68,6 +69,9 @@ enum Command {
     /// Stop a tool, or everything, at once
     #[command(subcommand)]
     Stop(stop::Stop),
+    /// Fetch Trust Records, and revoke the keys that sign them
+    #[command(subcommand)]
+    Trace(trace::Trace),
     /// Verify the record
     #[command(subcommand)]
     Evidence(evidence::Evidence),
@@ -118,6 +122,7 @@ impl Cli {
             Command::Key(command) => command.run(&client()?, output),
             Command::Org(command) => command.run(&client()?, output),
             Command::Stop(command) => command.run(&client()?, output),
+            Command::Trace(command) => command.run(&client()?),
             Command::Evidence(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Doctor(command) => command.run(&client()?, output),

@@ -15,3 +15,4 @@ pub mod serve;
 pub mod session;
 pub mod stop;
 pub mod token;
+pub mod trace;

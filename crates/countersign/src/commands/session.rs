@@ -31,6 +31,18 @@ const MORE: &[Field] = &[
     ("closed", "/closed_at"),
 ];
 
+const VERIFIED: &[Field] = &[
+    ("session", "/session_id"),
+    ("verified", "/verified"),
+    ("integrity", "/integrity"),
+    ("entries", "/entries"),
+    ("head", "/head"),
+    ("in the log", "/included"),
+    ("newer than the checkpoint", "/pending"),
+    ("fault", "/fault/message"),
+    ("at entry", "/fault/index"),
+];
+
 /// Look at sessions and close them
 #[derive(Debug, Subcommand)]
 pub enum Session {
@@ -45,8 +57,21 @@ pub enum Session {
         #[arg(value_parser = SessionId::parse)]
         id: SessionId,
     },
-    /// Close a session for ever
+    /// Close a session for ever, which makes its Trust Record
     Close {
+        #[arg(value_parser = SessionId::parse)]
+        id: SessionId,
+        /// A challenge that the record gives back
+        #[arg(long, value_name = "TEXT")]
+        nonce: Option<String>,
+        /// The closed session of the agent that delegated to this one
+        #[arg(long, value_name = "ID", value_parser = SessionId::parse)]
+        parent: Option<SessionId>,
+    },
+    /// Have the server replay a session from its first entry
+    ///
+    /// Exit code 0 is that it leads to where the session's chain stands, and 5 that it does not.
+    Verify {
         #[arg(value_parser = SessionId::parse)]
         id: SessionId,
     },
@@ -63,9 +88,20 @@ impl Session {
                 let fields: Vec<Field> = COLUMNS.iter().chain(MORE).copied().collect();
                 output.one(&client.get(&format!("/api/v1/sessions/{id}"), &[])?, &fields)?;
             }
-            Self::Close { id } => {
-                let answer = client.post(&format!("/api/v1/sessions/{id}/close"), &json!({}))?;
-                output.done(&answer, &format!("session {id} is closed"))?;
+            Self::Close { id, nonce, parent } => {
+                let body = json!({ "nonce": nonce, "parent_session": parent.map(String::from) });
+                let answer = client.post(&format!("/api/v1/sessions/{id}/close"), &body)?;
+                output.done(
+                    &answer,
+                    &format!("session {id} is closed; `countersign trace get {id}` prints its record"),
+                )?;
+            }
+            Self::Verify { id } => {
+                let answer = client.get(&format!("/api/v1/accountability/sessions/{id}/verify"), &[])?;
+                output.one(&answer, VERIFIED)?;
+                if answer.get("verified") != Some(&true.into()) {
+                    return Ok(Exit::Unverified);
+                }
             }
         }
         Ok(Exit::Done)

@@ -115,7 +115,16 @@ fn a_session_is_listed_shown_and_closed() {
     assert_eq!(found(&dev, &["session", "get", &session])["mode"], "read_only");
     let check = ["check", "--agent", dev.says("agent_id"), "--tool", "read_file", "--session", &session];
     dev.run_as("agent_key", &check).exits(0);
-    dev.admin(&["session", "close", &session]).exits(0);
+    assert_eq!(found(&dev, &["session", "verify", &session])["verified"], true);
+    dev.admin(&["trace", "get", &session]).refused(&["is open", "/close"]);
+    dev.admin(&["session", "close", &session, "--nonce", "n-1"]).exits(0);
+    let record = dev.admin(&["trace", "get", &session]).exits(0).json();
+    assert_eq!(
+        (&record["runtime"]["nonce"], record["tool_transcript"]["call_count"].as_u64()),
+        (&"n-1".into(), Some(1))
+    );
+    let legacy = dev.admin(&["trace", "get", &session, "--profile", "v0.1"]).exits(0).json();
+    assert_eq!(legacy["eat_profile"], "tag:agentrust.io,2026:trace-v0.1");
     let denied = dev.run_as("agent_key", &check).exits(2);
     assert!(denied.out.contains("closed"), "{denied:?}");
 }
