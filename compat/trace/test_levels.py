@@ -23,6 +23,11 @@ def test_level_2_fails_for_what_software_cannot_have_and_for_nothing_else(closed
     assert "inclusion proven" in ran.text, ran.text
 
 
+def test_level_1_fails_for_the_same_and_for_nothing_else(closed, write):
+    ran = trace_tests(write("record.json", closed.part("")), 1, "--expected-nonce", "challenge-1")
+    assert (ran.code, ran.failed) == (1, {"TR-APR-005", "TR-RTE-001"}), ran.text
+
+
 def test_level_2_sees_a_receipt_of_another_record_and_another_nonce(world, closed, write):
     other = world.closed(nonce="challenge-2")
     record, receipt = write("record.json", closed.part("")), write("receipt.json", other.part("/receipt"))
