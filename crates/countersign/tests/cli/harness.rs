@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The program, in an environment that names no server and no key.
 pub fn countersign() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    for name in ["COUNTERSIGN_URL", "COUNTERSIGN_API_KEY", "COUNTERSIGN_BOOTSTRAP_ADMIN_KEY"] {
+    for name in ["COUNTERSIGN_URL", "COUNTERSIGN_API_KEY", "COUNTERSIGN_BOOTSTRAP_ADMIN_KEY", "TRACE_PRIVATE_KEY_PEM"] {
         command.env_remove(name);
     }
     command
@@ -72,7 +72,11 @@ impl Dev {
     }
 
     pub fn listening(folder: &Path, addresses: &[&str]) -> Self {
-        let mut command = countersign();
+        Self::started(&mut countersign(), folder, addresses)
+    }
+
+    /// Starts one in the environment of `command`.
+    pub fn started(command: &mut Command, folder: &Path, addresses: &[&str]) -> Self {
         command.args(["dev", "--json", "--data"]).arg(folder);
         for address in addresses {
             command.args(["--listen", address]);

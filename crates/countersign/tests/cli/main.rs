@@ -11,5 +11,6 @@ mod evidence;
 mod harness;
 mod nouns;
 mod serve;
+mod traces;
 mod truncate;
 mod usage;
