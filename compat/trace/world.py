@@ -35,7 +35,7 @@ class Closed:
             answer = self.world.wire.get(path)
             assert answer.status == 200, answer.text
             found.extend(proven["entry"] for proven in answer.json["entries"])
-            if answer.json["next"] is None:
+            if answer.json.get("next") is None:
                 return found
             cursor = f"&from={answer.json['next']}"
 
