@@ -228,7 +228,18 @@ impl From<rusqlite::Error> for StoreError {
             | E::Utf8Error(..) => true,
             _ => false,
         };
-        if is_corrupt { Self::Corrupt(error.to_string()) } else { Self::Unavailable(error.into()) }
+        // SQLite's own words leave open what is full, and for want of room for
+        // the index of its log they say no more than `disk I/O error`.
+        let is_full = error.sqlite_error().is_some_and(|failure| {
+            failure.code == ErrorCode::DiskFull || failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+        });
+        if is_corrupt {
+            Self::Corrupt(error.to_string())
+        } else if is_full {
+            Self::Unavailable("the disk is full".into())
+        } else {
+            Self::Unavailable(error.into())
+        }
     }
 }
 
@@ -297,7 +308,8 @@ mod tests {
         store.commit(&entry(b"before")).unwrap();
         limit_pages(1);
         let large = Batch { chains: vec![(ChainId::server(), Chain::GENESIS)], ..entry(&[7].repeat(100_000)) };
-        assert!(matches!(store.commit(&large), Err(StoreError::Unavailable(_))));
+        let refused = store.commit(&large);
+        assert!(matches!(refused, Err(StoreError::Unavailable(why)) if why.to_string() == "the disk is full"));
         assert_eq!(store.length().unwrap(), 1);
         limit_pages(1_000_000);
         assert_eq!(store.commit(&large).unwrap(), 1);
