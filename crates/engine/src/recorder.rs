@@ -209,6 +209,8 @@ impl Recorder {
             since_checkpoint: 0,
             until_tidy: TIDY_EVERY,
         };
+        // A server that cannot write says so before it is asked.
+        writer.try_out();
         let source = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("recorder".into())
@@ -466,11 +468,12 @@ impl Writer {
     }
 
     fn fail(&self, why: &StoreError) {
-        let text = std::error::Error::source(why).map_or_else(|| why.to_string(), |s| format!("{why}: {s}"));
+        let cause = std::error::Error::source(why).map_or_else(|| why.to_string(), ToString::to_string);
+        let text = format!("the ledger cannot be written: {cause}; every decision is refused until it can");
+        text.clone_into(&mut self.state.why.lock().unwrap_or_else(PoisonError::into_inner));
         if !self.state.failing.swap(true, Ordering::AcqRel) {
-            tracing::error!(why = text, "the ledger cannot be written: every decision is refused until it can");
+            tracing::error!("{text}");
         }
-        *self.state.why.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 
     /// Forgets what long did not move.
@@ -487,18 +490,24 @@ impl Writer {
         }
     }
 
+    /// Notes where the chains that moved stand.
     fn checkpoint(&mut self) {
         // Whoever sees that the ledger fails may ask nothing more, so the writer
-        // tries by itself: a checkpoint of what did not move is a write like any.
-        let tries = self.moved.is_empty() && self.state.failing.load(Ordering::Acquire);
-        if self.moved.is_empty() && !tries {
-            return;
+        // tries by itself.
+        if !self.moved.is_empty() || self.state.failing.load(Ordering::Acquire) {
+            self.try_out();
         }
-        let mut chains: Vec<_> = self.moved.iter().map(|(id, chain)| (id.clone(), *chain)).collect();
-        if tries && let Ok(chain) = self.standing(&ChainId::server()) {
-            chains.push((ChainId::server(), chain));
-        }
-        match self.ledger.commit(&Batch { chains, ..Batch::default() }) {
+    }
+
+    /// The same; where no chain moved, notes again where the last one stands: a
+    /// write like any, which shows whether one works.
+    fn try_out(&mut self) {
+        let noted = if self.moved.is_empty() {
+            self.ledger.checkpoint(1).map(|last| last.chains)
+        } else {
+            Ok(self.moved.iter().map(|(id, chain)| (id.clone(), *chain)).collect())
+        };
+        match noted.and_then(|chains| self.ledger.commit(&Batch { chains, ..Batch::default() })) {
             Ok(_) => {
                 self.moved.clear();
                 self.since_checkpoint = 0;

@@ -166,7 +166,8 @@ async fn health_says_why_while_the_ledger_cannot_be_written() {
     let agent = world.agent("reader", &["*"]).await;
     world.tap.fail(true);
     world.engine.check(&world.org.runtime, ask(&agent, "get_mail")).await.unwrap_err();
-    assert_eq!(world.engine.health().failure.unwrap(), "store unavailable: a test cut the ledger off");
+    let why = "the ledger cannot be written: a test cut the ledger off; every decision is refused until it can";
+    assert_eq!(world.engine.health().failure.unwrap(), why);
 }
 
 #[tokio::test]

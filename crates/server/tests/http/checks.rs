@@ -211,7 +211,7 @@ async fn while_the_ledger_fails_nothing_is_decided_and_health_says_why() {
     }
     let unhealthy = health().await.json(503);
     assert_eq!((&unhealthy["status"], &unhealthy["service"]), (&json!("unhealthy"), &json!("countersign")));
-    assert!(unhealthy["reason"].as_str().unwrap().contains("store unavailable"), "{unhealthy}");
+    assert!(unhealthy["reason"].as_str().unwrap().contains("the ledger cannot be written"), "{unhealthy}");
     server.post("/api/v1/agents", &server.acme.admin, json!({ "name": "a" })).await.refusal(503, "ledger_unavailable");
     server.get("/api/v1/agents", &server.acme.admin).await.json(200);
     assert_eq!(server.entries().len(), recorded);
