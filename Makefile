@@ -34,7 +34,7 @@ bench:
 	$(CARGO) build --release --package countersign --package countersign-bench
 	target/release/countersign-bench target/release/countersign
 
-## make nightly   what takes long: 200 kills under load
+## make nightly   what takes long: 200 kills under load, some of them on a full disk, and power cuts
 nightly:
 	COUNTERSIGN_KILLS=200 $(CARGO) test --package countersign --test crash -- --nocapture
 
