@@ -6,6 +6,8 @@
 //! from the ledger alone, so after any crash it goes on where it was; a ledger
 //! that is not the one a checkpoint was signed over is never signed again.
 
+mod unchanged;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -59,6 +61,14 @@ pub enum LogError {
         /// The size of the published tree.
         size: u64,
     },
+    /// The ledger is shorter than what was published of it.
+    #[error("{size} entries were published, and the ledger holds {there}: the last ones are lost")]
+    Lost {
+        /// How many entries there are.
+        there: u64,
+        /// The size of the published tree.
+        size: u64,
+    },
     /// What is stored of the tree does not fit together.
     #[error("the stored tree is damaged: {0}")]
     Damaged(String),
@@ -93,6 +103,7 @@ impl Log {
             tree: Tree::default(),
             promised: None,
         };
+        unchanged::check(ledger.as_ref(), tiles.as_ref())?;
         publisher.resume()?;
         let thread = std::thread::Builder::new()
             .name("publisher".into())

@@ -95,15 +95,29 @@ fn tiles_that_are_damaged_are_made_again_from_the_ledger() {
 }
 
 #[test]
-fn a_ledger_that_lost_entries_is_never_signed_again() {
+fn a_ledger_that_lost_entries_stops_the_start() {
     let (ledger, tiles) = <(Arc<MemoryStore>, Arc<MemoryTiles>)>::default();
     append(&ledger, 100);
     published(&ledger, &tiles);
     let shorter = Arc::new(MemoryStore::default());
     append(&shorter, 90);
-    let log = published(&shorter, &tiles);
-    assert!(log.failure().unwrap().contains("not those that were published"));
-    assert_eq!(log.published().unwrap().head.size, 100);
+    let started = Log::start(shorter, tiles, signer(1));
+    assert!(matches!(started, Err(LogError::Lost { there: 90, size: 100 })));
+}
+
+#[test]
+fn a_ledger_that_lost_entries_and_grew_others_stops_the_start() {
+    for size in [100, 256, 600] {
+        let (ledger, tiles) = <(Arc<MemoryStore>, Arc<MemoryTiles>)>::default();
+        append(&ledger, size);
+        published(&ledger, &tiles);
+        let other = Arc::new(MemoryStore::default());
+        append(&other, size - 10);
+        let entries = (0..30).map(|number| format!("instead {number}").into_bytes()).collect();
+        other.commit(&Batch { entries, ..Batch::default() }).unwrap();
+        let started = Log::start(other, tiles, signer(1));
+        assert!(matches!(started, Err(LogError::Altered { size: found }) if found == size), "{size} entries");
+    }
 }
 
 #[test]
