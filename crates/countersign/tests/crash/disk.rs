@@ -32,7 +32,7 @@ pub struct Disk {
 /// calls this, as `--exact` takes it.
 pub fn on_a_small_disk(test: &str, mebibytes: u64, body: impl FnOnce(&Disk)) {
     if let Some(folder) = std::env::var_os(FOLDER) {
-        return body(&Disk { folder: folder.into(), limit: None, _made: None });
+        return body(&Disk::large(Path::new(&folder)));
     }
     let made = tempfile::tempdir().unwrap();
     #[expect(clippy::disallowed_methods, reason = "how a test runs is chosen where it runs")]
@@ -80,6 +80,11 @@ fn run_again(test: &str, mut command: Command, folder: &Path) {
 }
 
 impl Disk {
+    /// A folder where there is space enough.
+    pub fn large(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), limit: None, _made: None }
+    }
+
     /// The data directory on it.
     pub fn data(&self) -> PathBuf {
         self.folder.join("data")

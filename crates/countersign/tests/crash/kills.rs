@@ -14,24 +14,12 @@ use serde_json::json;
 
 use crate::disk::{Disk, on_a_small_disk};
 use crate::load::{Answered, Load};
+use crate::luck::Luck;
 use crate::record::{Record, verifies};
 use crate::server::{Client, Server};
 
 /// Kills in an ordinary run; `COUNTERSIGN_KILLS` sets another number.
 const KILLS: u64 = 50;
-
-/// A small generator, so that kills come at different moments in each round
-/// and at the same in each run.
-struct Luck(u64);
-
-impl Luck {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
 
 /// In what state the disk is when the server is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +161,7 @@ fn whatever_was_answered_survives_being_killed_at_any_moment() {
 }
 
 fn kill_again_and_again(disk: &Disk, kills: u64) {
-    let (mut luck, mut kept, mut full, mut filling) = (Luck(0x2545_f491_4f6c_dd1d), Kept::default(), 0, 0);
+    let (mut luck, mut kept, mut full, mut filling) = (Luck::default(), Kept::default(), 0, 0);
     for kill in 1..=kills {
         let server = Server::start(disk);
         let key = Client::new(&server).get_soon("/log/vkey");

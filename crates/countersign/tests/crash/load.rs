@@ -82,6 +82,11 @@ impl Load {
         }
     }
 
+    /// Adds the answers that are there.
+    pub fn take(&self, kept: &mut Vec<Answered>) {
+        kept.extend(self.answers.try_iter());
+    }
+
     /// Lets nobody ask any more, and adds what was answered meanwhile.
     pub fn end(self, kept: &mut Vec<Answered>) {
         self.over.store(true, Ordering::SeqCst);

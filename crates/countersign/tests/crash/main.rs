@@ -7,5 +7,7 @@ mod disk;
 mod full;
 mod kills;
 mod load;
+mod luck;
 mod record;
 mod server;
+mod torn;
