@@ -37,6 +37,7 @@ bench:
 ## make nightly   what takes long: 200 kills under load, some of them on a full disk, and power cuts
 nightly:
 	COUNTERSIGN_KILLS=200 $(CARGO) test --package countersign --test crash -- --nocapture
+	$(CARGO) test --package countersign-store --test torn -- --nocapture
 
 ## make compat    the published SDKs against a live server
 compat:
