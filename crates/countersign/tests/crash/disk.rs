@@ -41,12 +41,19 @@ pub fn on_a_small_disk(test: &str, mebibytes: u64, body: impl FnOnce(&Disk)) {
         println!("{test}: on a tmpfs of {mebibytes} MiB");
         return run_again(test, mounted(made.path(), mebibytes), made.path());
     }
+    println!("{test}: no mount namespace here");
+    under_a_limit(test, body);
+}
+
+/// Runs `body` on a disk that answers with an I/O error in place of being full.
+pub fn under_a_limit(test: &str, body: impl FnOnce(&Disk)) {
     if succeeds(Command::new("prlimit").arg("--fsize=4096:unlimited").arg("true")) {
-        println!("{test}: no mount namespace here, so under a limit on file sizes");
+        println!("{test}: under a limit on file sizes");
+        let made = tempfile::tempdir().unwrap();
         let folder = made.path().to_owned();
         return body(&Disk { folder, limit: Some(Mutex::new(None)), _made: Some(made) });
     }
-    let notice = format!("{test}: NOT RUN: this machine has neither `unshare` with `mount` nor `prlimit`");
+    let notice = format!("{test}: NOT RUN: this machine has no `prlimit`, and `unshare` with `mount` does not work");
     assert!(std::env::var_os("CI").is_none(), "{notice}");
     // Past the capture of a test that passes.
     drop(writeln!(std::io::stderr(), "{notice}"));

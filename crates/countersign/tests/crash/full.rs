@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use countersign_store::{Ledger as _, SqliteStore};
 use serde_json::{Value, json};
 
-use crate::disk::{Disk, on_a_small_disk};
+use crate::disk::{Disk, on_a_small_disk, under_a_limit};
 use crate::load::{Answered, Load};
 use crate::record::{Record, verifies};
 use crate::server::{Client, Server, until};
@@ -59,47 +59,55 @@ fn decisions(answered: &[Answered]) -> impl Iterator<Item = &str> {
 #[test]
 fn a_full_disk_refuses_everything_says_why_and_is_over_by_itself() {
     let test = "full::a_full_disk_refuses_everything_says_why_and_is_over_by_itself";
-    on_a_small_disk(test, 64, |disk| {
-        let server = Server::start(disk);
-        let client = Client::new(&server);
-        let load = Load::on(&server);
-        let mut answered = Vec::new();
-        load.keep(&mut answered, 500, |_| true);
-        disk.fill(1 << 20, Some(server.pid()));
-        load.keep(&mut answered, 1, is_refused);
-        disk.fill(0, Some(server.pid()));
-        load.keep(&mut answered, 200, is_refused);
-        load.end(&mut answered);
-        let mut allowed: HashSet<_> = decisions(&answered).map(str::to_owned).collect();
-        allowed.extend(use_up(&client, &server));
+    on_a_small_disk(test, 64, refuses_everything_until_there_is_space);
+}
 
-        let (status, reason) = client.health();
-        assert_eq!(status, 503);
-        assert!(reason.contains(full(disk)), "an operator reads: {reason}");
-        let agent = server.text("agent_id");
-        let refused = client.call("POST", &format!("/api/v1/agents/{agent}/suspend"), &json!({ "reason": "test" }));
-        assert_refused(&refused.unwrap());
-        assert_eq!(client.get(&format!("/api/v1/agents/{agent}"))["status"], "active", "a refused order did happen");
-        assert_eq!(client.health().0, 503, "the disk is as full as before");
+#[test]
+fn a_disk_that_answers_with_errors_is_met_like_a_full_one() {
+    let test = "full::a_disk_that_answers_with_errors_is_met_like_a_full_one";
+    under_a_limit(test, refuses_everything_until_there_is_space);
+}
 
-        disk.free(Some(server.pid()));
-        until("a server with space is healthy, with nobody asking it to record", || {
-            (client.health().0 == 200).then_some(())
-        });
-        let (status, answer) = check(&client, &server);
-        assert_eq!(status, 200, "{answer}");
-        let last = answer["check_id"].as_str().unwrap().to_owned();
-        let mut record = Record::default();
-        record.trust(&client.get_soon("/log/vkey"));
-        let receipt = client.get_soon(&format!("/api/v1/decisions/{last}/receipt"));
-        assert_eq!(record.checked(&receipt), last, "the log has caught up");
-        allowed.insert(last);
+fn refuses_everything_until_there_is_space(disk: &Disk) {
+    let server = Server::start(disk);
+    let client = Client::new(&server);
+    let load = Load::on(&server);
+    let mut answered = Vec::new();
+    load.keep(&mut answered, 500, |_| true);
+    disk.fill(1 << 20, Some(server.pid()));
+    load.keep(&mut answered, 1, is_refused);
+    disk.fill(0, Some(server.pid()));
+    load.keep(&mut answered, 200, is_refused);
+    load.end(&mut answered);
+    let mut allowed: HashSet<_> = decisions(&answered).map(str::to_owned).collect();
+    allowed.extend(use_up(&client, &server));
 
-        server.kill();
-        verifies(&disk.data());
-        record.read_on(&disk.data());
-        assert_eq!(record.decisions(), allowed, "what is recorded is what was answered, and nothing that was refused");
+    let (status, reason) = client.health();
+    assert_eq!(status, 503);
+    assert!(reason.contains(full(disk)), "an operator reads: {reason}");
+    let agent = server.text("agent_id");
+    let refused = client.call("POST", &format!("/api/v1/agents/{agent}/suspend"), &json!({ "reason": "test" }));
+    assert_refused(&refused.unwrap());
+    assert_eq!(client.get(&format!("/api/v1/agents/{agent}"))["status"], "active", "a refused order did happen");
+    assert_eq!(client.health().0, 503, "the disk is as full as before");
+
+    disk.free(Some(server.pid()));
+    until("a server with space is healthy, with nobody asking it to record", || {
+        (client.health().0 == 200).then_some(())
     });
+    let (status, answer) = check(&client, &server);
+    assert_eq!(status, 200, "{answer}");
+    let last = answer["check_id"].as_str().unwrap().to_owned();
+    let mut record = Record::default();
+    record.trust(&client.get_soon("/log/vkey"));
+    let receipt = client.get_soon(&format!("/api/v1/decisions/{last}/receipt"));
+    assert_eq!(record.checked(&receipt), last, "the log has caught up");
+    allowed.insert(last);
+
+    server.kill();
+    verifies(&disk.data());
+    record.read_on(&disk.data());
+    assert_eq!(record.decisions(), allowed, "what is recorded is what was answered, and nothing that was refused");
 }
 
 #[test]
