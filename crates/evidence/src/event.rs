@@ -240,3 +240,21 @@ pub struct Trace<'a> {
 impl Event for Trace<'_> {
     const KIND: &'static str = "trace";
 }
+
+/// The key that signs the log's checkpoints from this entry on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogKey<'a> {
+    /// The word of the key before it for this one: a signed note.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub endorsement: Option<Cow<'a, str>>,
+    /// The verifier key that held before; absent for the first.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub previous: Option<Cow<'a, str>>,
+    /// The verifier key.
+    #[serde(borrow)]
+    pub vkey: Cow<'a, str>,
+}
+
+impl Event for LogKey<'_> {
+    const KIND: &'static str = "log_key";
+}

@@ -3,7 +3,8 @@
 //! Every entry is a leaf of one Merkle tree ([`merkle`], RFC 6962), published as
 //! tiles ([`tile`]) under a signed [`checkpoint`]. A [`receipt`] proves with
 //! nothing else that an entry is in the tree ([`proof`]); a [`witness`] keeps the
-//! log from showing two people two trees. The formats are those of
+//! log from showing two people two trees; [`rotation`] follows its key from one to
+//! the next. The formats are those of
 //! <https://c2sp.org>, so tools we did not write read them too.
 //!
 //! Everything here is a function of its arguments. It never reads a clock, a
@@ -15,6 +16,7 @@ pub mod merkle;
 pub mod note;
 pub mod proof;
 pub mod receipt;
+pub mod rotation;
 pub mod tile;
 pub mod tile_reader;
 pub mod witness;

@@ -6,6 +6,7 @@ mod interop;
 mod merkle;
 mod notes;
 mod receipts;
+mod rotation;
 mod sumdb;
 mod tiles;
 mod vectors;

@@ -6,7 +6,7 @@ use countersign_core::id::{ChainId, OrgId};
 use countersign_core::{Digest, Effect, Timestamp};
 use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{
-    Action, Approval, Change, Decision, Event, Judgement, Outcome, Rejection, Revocation, Trace,
+    Action, Approval, Change, Decision, Event, Judgement, LogKey, Outcome, Rejection, Revocation, Trace,
 };
 
 /// The kind of an event, what it adds to a tally, and its entry but for its place.
@@ -90,6 +90,8 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         record: "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
         session: "sess_1",
     };
+    let rotated = LogKey { endorsement: Some(text.into()), previous: Some(text.into()), vkey: text.into() };
+    let first = LogKey { endorsement: None, previous: None, ..rotated.clone() };
     vec![
         sample(chain, &decision),
         sample(chain, &short),
@@ -102,5 +104,7 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         sample(chain, &rejection),
         sample(chain, &unseen),
         sample(chain, &trace),
+        sample(chain, &rotated),
+        sample(chain, &first),
     ]
 }
