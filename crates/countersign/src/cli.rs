@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::client::Client;
 use crate::commands::{
-    about, agent, approval, check, config, decision, dev, doctor, evidence, key, org, serve, session, stop, token,
+    about, agent, approval, check, config, decision, dev, doctor, evidence, key, log, org, serve, session, stop, token,
     trace,
 };
 use crate::exit::Exit;
@@ -75,6 +75,9 @@ enum Command {
     /// Verify the record
     #[command(subcommand)]
     Evidence(evidence::Evidence),
+    /// Look at the transparency log, and change its key
+    #[command(subcommand)]
+    Log(log::Log),
     /// Check a configuration file, or print it, or its schema
     #[command(subcommand)]
     Config(config::Config),
@@ -124,6 +127,7 @@ impl Cli {
             Command::Stop(command) => command.run(&client()?, output),
             Command::Trace(command) => command.run(&client()?),
             Command::Evidence(command) => command.run(output),
+            Command::Log(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Doctor(command) => command.run(&client()?, output),
             Command::Completions(command) => command.run::<Self>(),

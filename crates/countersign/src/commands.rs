@@ -10,6 +10,7 @@ pub mod dev;
 pub mod doctor;
 pub mod evidence;
 pub mod key;
+pub mod log;
 pub mod org;
 pub mod serve;
 pub mod session;

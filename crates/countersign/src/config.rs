@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_engine::{Durability, Settings};
+use countersign_evidence::log::note::KeyName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data_dir::is_open;
 use crate::listen::Address;
+use crate::log_key;
 use crate::logging::{LogFormat, LogLevel};
 use crate::nearest::nearest;
 
@@ -158,10 +160,37 @@ impl Default for Bootstrap {
 #[serde(deny_unknown_fields, default)]
 pub struct Evidence {
     /// What the log is called in its checkpoints and its key, such as
-    /// `example.com/countersign`: without it, a name made from the key. It can
-    /// not be changed without starting another log.
+    /// `example.com/countersign`: without it, a name made from its first key. It
+    /// can not be changed without starting another log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// A file with the key that signs checkpoints: an Ed25519 private key, as PEM
+    /// (PKCS#8) or 32 bytes. Without it, `log.key` in the data directory, which the
+    /// first start makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+}
+
+impl Evidence {
+    /// What is wrong with the values.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(origin) = &self.origin {
+            problems.extend(KeyName::parse(origin).err().map(|why| format!("`evidence.origin`: {why}")));
+        }
+        if let Some(file) = &self.key_file {
+            let shown = file.display();
+            match log_key::read(file) {
+                Ok(Some(_)) => {}
+                Ok(None) => problems.push(format!(
+                    "`evidence.key_file`: `{shown}` is not there; make a key with `(umask 077; openssl genpkey \
+                     -algorithm ed25519 -out {shown})`"
+                )),
+                Err(why) => problems.push(format!("`evidence.key_file`: {why:#}")),
+            }
+        }
+        problems
+    }
 }
 
 /// What is kept of what agents send. The record holds digests in any case.
@@ -282,6 +311,7 @@ impl Config {
         let output = config.trace.output_path.map(|path| folder.join(path).display().to_string());
         config.trace.output_path = output;
         config.bootstrap.admin_key_file = config.bootstrap.admin_key_file.map(|file| folder.join(file));
+        config.evidence.key_file = config.evidence.key_file.map(|file| folder.join(file));
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(in_file(problems)) }
     }
@@ -328,6 +358,7 @@ impl Config {
         }
         problems.extend(self.trace.problems());
         problems.extend(self.admin_key().err());
+        problems.extend(self.evidence.problems());
         problems
     }
 
@@ -384,6 +415,10 @@ impl Config {
     /// What an operator should know, and is no reason not to start.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        if let Some(file) = self.evidence.key_file.as_deref().filter(|file| is_open(file)) {
+            let file = file.display();
+            warnings.push(format!("others may read the log's key in `{file}`; run `chmod 600 {file}`"));
+        }
         if let Some(file) = self.bootstrap.admin_key_file.as_deref().filter(|file| is_open(file)) {
             let file = file.display();
             warnings.push(format!("others may read the administrator's key in `{file}`; run `chmod 600 {file}`"));

@@ -11,10 +11,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use countersign_core::Digest;
 use countersign_core::seal::SealKey;
 use countersign_engine::Entropy;
-use ed25519_dalek::SigningKey;
 
 /// A data directory that this process alone uses.
 #[derive(Debug)]
@@ -98,36 +96,6 @@ impl DataDir {
             Err(why) => Err(why).with_context(|| format!("cannot read `{shown}`")),
         }
     }
-}
-
-impl DataDir {
-    /// The key that signs the log's checkpoints. Made on the first
-    /// start, with a warning to keep it.
-    pub fn log_key(&self, entropy: &dyn Entropy) -> Result<SigningKey> {
-        let path = self.path.join("log.key");
-        let shown = path.display();
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                let bytes = <[u8; 32]>::try_from(bytes).ok();
-                let bytes = bytes.with_context(|| format!("`{shown}` is not a log key; restore it from a backup"))?;
-                Ok(SigningKey::from_bytes(&bytes))
-            }
-            Err(why) if why.kind() == ErrorKind::NotFound => {
-                let mut bytes = [0; 32];
-                entropy.fill(&mut bytes);
-                write_private(&path, &bytes)?;
-                tracing::warn!("made a new key for the transparency log, `{shown}`: keep a copy of it");
-                Ok(SigningKey::from_bytes(&bytes))
-            }
-            Err(why) => Err(why).with_context(|| format!("cannot read `{shown}`")),
-        }
-    }
-}
-
-/// What a log is called whose operator did not name it: no two are the same.
-pub fn default_origin(key: &SigningKey) -> String {
-    let digest = Digest::of(key.verifying_key().as_bytes()).to_string();
-    format!("countersign.invalid/{}", digest.get(..16).unwrap_or_default())
 }
 
 /// Whether others than its owner may read or write the file at `path`.

@@ -11,6 +11,7 @@ mod demo;
 mod exit;
 mod explain;
 mod listen;
+mod log_key;
 mod logging;
 mod look;
 mod nearest;

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
-use countersign_engine::{Engine, Log, Parts, SystemClock, SystemEntropy};
-use countersign_evidence::log::note::{KeyName, Signer};
+use countersign_engine::{Engine, Log, Parts, RecordedKey, SystemClock, SystemEntropy};
 use countersign_server::Surface;
 use countersign_store::{MemoryLive, SqliteStore, SqliteTiles, StoreError};
 use tokio::runtime::{Builder, Runtime};
@@ -13,8 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::data_dir::{DataDir, database, default_origin};
+use crate::data_dir::{DataDir, database};
 use crate::listen::Bound;
+use crate::log_key::{KeyFile, Settled};
 use crate::{records, vault};
 
 /// What a shell says of a program that a signal ended.
@@ -28,10 +28,16 @@ pub struct Node {
     pub log: Arc<Log>,
 }
 
-/// Starts an engine on the data directory as `config` says, and publishes its
-/// record as a log.
-pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
-    let origin = config.evidence.origin.as_deref();
+/// An engine, and the store it is on.
+pub struct Opened {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The store.
+    pub store: Arc<SqliteStore>,
+}
+
+/// Starts an engine on the data directory as `config` says.
+pub fn open(data: &DataDir, config: &Config) -> Result<Opened> {
     let entropy = Arc::new(SystemEntropy);
     let seal_key = data.seal_key(entropy.as_ref())?;
     let explain = |why| explain(&why, data.path());
@@ -47,17 +53,24 @@ pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
         tracing: records::signing(data, &config.trace)?,
         vault: vault::vault(data, &config.capture)?,
     };
-    let engine = Arc::new(Engine::start(parts).map_err(explain)?);
-    Ok(Node { engine, log: publish(data, store, origin)? })
+    Ok(Opened { engine: Arc::new(Engine::start(parts).map_err(explain)?), store })
+}
+
+/// Starts an engine on the data directory as `config` says, and publishes its
+/// record as a log.
+pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
+    let Opened { engine, store } = open(data, config)?;
+    let evidence = &config.evidence;
+    let recorded = RecordedKey::read(store.as_ref()).map_err(|why| explain(&why, data.path()))?;
+    let file = KeyFile::new(data.path(), evidence.key_file.as_deref());
+    let settled = runtime()?.block_on(file.settle(&engine, recorded, evidence.origin.as_deref()))?;
+    Ok(Node { engine, log: publish(data, store, settled)? })
 }
 
 /// Starts publishing the record as a transparency log.
-fn publish(data: &DataDir, store: Arc<SqliteStore>, origin: Option<&str>) -> Result<Arc<Log>> {
-    let key = data.log_key(&SystemEntropy)?;
-    let origin = origin.map_or_else(|| default_origin(&key), str::to_owned);
-    let name = KeyName::parse(&origin).with_context(|| format!("`evidence.origin`: `{origin}` cannot name a log"))?;
+fn publish(data: &DataDir, store: Arc<SqliteStore>, settled: Settled) -> Result<Arc<Log>> {
     let tiles = SqliteTiles::open(&data.path().join("log.db")).map_err(|why| explain(&why, data.path()))?;
-    let log = Log::start(store, Arc::new(tiles), Signer::new(name, key)).with_context(|| {
+    let log = Log::start(store, Arc::new(tiles), settled.signer).with_context(|| {
         format!("the log in `{}` cannot go on; run `countersign evidence verify` on it", data.path().display())
     })?;
     Ok(Arc::new(log))

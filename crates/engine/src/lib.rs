@@ -20,6 +20,7 @@ mod engine;
 mod error;
 mod keys;
 mod log;
+mod log_key;
 mod payloads;
 mod queue;
 mod recorder;
@@ -46,6 +47,7 @@ pub use engine::{Durability, Engine, Health, Parts, Settings};
 pub use error::Error;
 pub use keys::{Minted, NewKey};
 pub use log::{Log, LogError, Proofs, Published};
+pub use log_key::RecordedKey;
 pub use recorder::{Permit, Receipt, RecordError, Recorder, Recording};
 pub use records::{
     Delivery, Destination, DestinationChange, NewDestination, NewProvider, OrgSettings, Organisation, Provider,

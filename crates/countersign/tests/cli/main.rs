@@ -9,6 +9,7 @@ mod dev;
 mod doctor;
 mod evidence;
 mod harness;
+mod log;
 mod nouns;
 mod serve;
 mod traces;

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use crate::harness::{Ran, countersign, ran, run, send};
 
-const KEY: &str = "sk_live_0123456789abcdef0123456789abcdef";
+pub const KEY: &str = "sk_live_0123456789abcdef0123456789abcdef";
 
-fn config(dir: &Path, more: &str) -> String {
+/// A configuration in `dir`, with the sections of `more`.
+pub fn config(dir: &Path, more: &str) -> String {
     let file = dir.join("countersign.toml");
     let text = format!("[server]\nlisten = ['127.0.0.1:0']\n[storage]\ndata_dir = 'data'\n{more}");
     std::fs::write(&file, text).unwrap();
@@ -16,14 +17,14 @@ fn config(dir: &Path, more: &str) -> String {
 }
 
 /// A `countersign serve` that is ready.
-struct Serving {
+pub struct Serving {
     child: Child,
-    url: String,
-    logs: Vec<String>,
+    pub url: String,
+    pub logs: Vec<String>,
 }
 
 impl Serving {
-    fn start(command: &mut Command) -> Self {
+    pub fn start(command: &mut Command) -> Self {
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut serving = Self { child, url: String::new(), logs: Vec::new() };
         // What reads the logs goes away with this function: it must not mind.
@@ -37,11 +38,11 @@ impl Serving {
         serving
     }
 
-    fn run(&self, key: &str, args: &[&str]) -> Ran {
+    pub fn run(&self, key: &str, args: &[&str]) -> Ran {
         ran(countersign().args(["-o", "json", "--url", &self.url]).args(args).env("COUNTERSIGN_API_KEY", key))
     }
 
-    fn stop(mut self) {
+    pub fn stop(mut self) {
         send("-TERM", self.child.id());
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }
