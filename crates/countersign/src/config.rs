@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_engine::{Durability, Settings};
-use countersign_evidence::log::note::KeyName;
+use countersign_evidence::log::note::{Algorithm, KeyName, VerifierKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -169,6 +169,21 @@ pub struct Evidence {
     /// first start makes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
+    /// Who is asked to cosign every checkpoint.
+    pub witnesses: Vec<Witness>,
+    /// How many of them must have cosigned a checkpoint before it is published;
+    /// decisions never wait for it.
+    pub witness_quorum: usize,
+}
+
+/// A witness of the log: <https://c2sp.org/tlog-witness>.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// Its base URL, to which `/add-checkpoint` is appended.
+    pub url: String,
+    /// Its verifier key, as it prints it: one line of text.
+    pub key: String,
 }
 
 impl Evidence {
@@ -189,7 +204,41 @@ impl Evidence {
                 Err(why) => problems.push(format!("`evidence.key_file`: {why:#}")),
             }
         }
+        let mut known: Vec<VerifierKey> = Vec::new();
+        for witness in &self.witnesses {
+            match witness.check() {
+                Ok(key) if known.iter().any(|other| other.key() == key.key() || other.name() == key.name()) => {
+                    problems.push(format!("`evidence.witnesses`: `{}` is there twice, by name or by key", key.name()));
+                }
+                Ok(key) => known.push(key),
+                Err(why) => problems.push(format!("`evidence.witnesses`: {why}")),
+            }
+        }
+        if self.witness_quorum > self.witnesses.len() {
+            problems.push(format!(
+                "`evidence.witness_quorum` is {}, and {} witnesses are configured",
+                self.witness_quorum,
+                self.witnesses.len()
+            ));
+        }
         problems
+    }
+}
+
+impl Witness {
+    /// The key, if both it and the URL are right.
+    pub fn check(&self) -> Result<VerifierKey, String> {
+        let host = self.url.strip_prefix("https://").or_else(|| self.url.strip_prefix("http://"));
+        if host.is_none_or(|host| host.is_empty() || host.contains(['?', '#', '@', ' '])) {
+            return Err(format!("`{}` is not a base URL such as `https://witness.example`", self.url));
+        }
+        let key = VerifierKey::parse(&self.key).map_err(|why| format!("`{}`: {why}", self.key))?;
+        match key.algorithm() {
+            Algorithm::CosignatureV1 => Ok(key),
+            Algorithm::Ed25519 => {
+                Err(format!("`{key}` is the key of a log: expected the key of a witness, of type 4 (cosignature)"))
+            }
+        }
     }
 }
 

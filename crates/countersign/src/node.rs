@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
-use countersign_engine::{Engine, Log, Parts, RecordedKey, SystemClock, SystemEntropy};
+use countersign_engine::{Engine, Log, Parts, Publishing, RecordedKey, SystemClock, SystemEntropy};
 use countersign_server::Surface;
 use countersign_store::{MemoryLive, SqliteStore, SqliteTiles, StoreError};
 use tokio::runtime::{Builder, Runtime};
@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::data_dir::{DataDir, database};
 use crate::listen::Bound;
 use crate::log_key::{KeyFile, Settled};
-use crate::{records, vault};
+use crate::{records, vault, witnesses};
 
 /// What a shell says of a program that a signal ended.
 const INTERRUPTED: i32 = 130;
@@ -64,13 +64,16 @@ pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
     let recorded = RecordedKey::read(store.as_ref()).map_err(|why| explain(&why, data.path()))?;
     let file = KeyFile::new(data.path(), evidence.key_file.as_deref());
     let settled = runtime()?.block_on(file.settle(&engine, recorded, evidence.origin.as_deref()))?;
-    Ok(Node { engine, log: publish(data, store, settled)? })
+    Ok(Node { engine, log: publish(data, store, settled, evidence)? })
 }
 
 /// Starts publishing the record as a transparency log.
-fn publish(data: &DataDir, store: Arc<SqliteStore>, settled: Settled) -> Result<Arc<Log>> {
+fn publish(data: &DataDir, store: Arc<SqliteStore>, settled: Settled, evidence: &Evidence) -> Result<Arc<Log>> {
     let tiles = SqliteTiles::open(&data.path().join("log.db")).map_err(|why| explain(&why, data.path()))?;
-    let log = Log::start(store, Arc::new(tiles), settled.signer).with_context(|| {
+    let witnesses = witnesses::reach(&evidence.witnesses).map_err(|why| anyhow!(why))?;
+    let warning = settled.warning();
+    let publishing = Publishing::from(settled.signer).witnessed(witnesses, evidence.witness_quorum).warning(warning);
+    let log = Log::start(store, Arc::new(tiles), publishing).with_context(|| {
         format!("the log in `{}` cannot go on; run `countersign evidence verify` on it", data.path().display())
     })?;
     Ok(Arc::new(log))

@@ -46,7 +46,9 @@ pub use delegations::NewDelegation;
 pub use engine::{Durability, Engine, Health, Parts, Settings};
 pub use error::Error;
 pub use keys::{Minted, NewKey};
-pub use log::{Log, LogError, Proofs, Published};
+pub use log::{
+    Cosign, Log, LogError, LogHealth, Proofs, Published, Publishing, Reply, Unreached, Witness, WitnessHealth,
+};
 pub use log_key::RecordedKey;
 pub use recorder::{Permit, Receipt, RecordError, Recorder, Recording};
 pub use records::{

@@ -1,7 +1,7 @@
 //! What Prometheus scrapes. Every name begins with `countersign_`.
 
 use countersign_core::decide::Verdict;
-use countersign_engine::{Answer, Engine};
+use countersign_engine::{Answer, Engine, Log, LogHealth};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -24,6 +24,11 @@ struct CodeLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StatusLabel {
     status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WitnessLabel {
+    witness: String,
 }
 
 /// The numbers that are counted as things happen.
@@ -65,7 +70,7 @@ impl Metrics {
     }
 
     /// Everything, in the OpenMetrics text format.
-    pub(crate) fn text(&self, engine: &Engine) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(&self, engine: &Engine, log: Option<&Log>) -> Result<String, std::fmt::Error> {
         let health = engine.health();
         let mut registry = Registry::with_prefix("countersign");
         registry.register("decisions", "Decisions by verdict and effect", self.decisions.clone());
@@ -77,11 +82,6 @@ impl Metrics {
             self.rejections.clone(),
         );
         registry.register("check_seconds", "Time to decide and record, in seconds", self.seconds.clone());
-        let gauge = |number: u64| {
-            let gauge = Gauge::<i64>::default();
-            gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
-            gauge
-        };
         registry.register("recorder_entries", "Entries recorded since the start", gauge(health.recorded));
         registry.register("recorder_commits", "Durable transactions since the start", gauge(health.commits));
         registry.register("recorder_waiting", "Recordings that wait", gauge(health.waiting as u64));
@@ -92,8 +92,36 @@ impl Metrics {
             gauge(u64::from(health.failure.is_some())),
         );
         registry.register("sessions", "Sessions in memory", gauge(health.sessions as u64));
+        if let Some(log) = log {
+            register_log(&mut registry, &log.health());
+        }
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
     }
+}
+
+fn gauge(number: u64) -> Gauge<i64> {
+    let gauge = Gauge::<i64>::default();
+    gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+    gauge
+}
+
+fn register_log(registry: &mut Registry, log: &LogHealth) {
+    registry.register("log_size", "Entries in the published tree", gauge(log.size));
+    registry.register("log_failing", "1 while nothing can be published", gauge(u64::from(log.failure.is_some())));
+    let witnesses = |number: fn(&countersign_engine::WitnessHealth) -> u64| {
+        let family = Family::<WitnessLabel, Gauge>::default();
+        for witness in &log.witnesses {
+            let number = i64::try_from(number(witness)).unwrap_or(i64::MAX);
+            family.get_or_create(&WitnessLabel { witness: witness.name.clone() }).set(number);
+        }
+        family
+    };
+    let sizes = witnesses(|witness| witness.cosigned_size);
+    registry.register("log_witness_size", "Entries in the largest tree that a witness cosigned", sizes);
+    let failing = witnesses(|witness| u64::from(witness.failure.is_some()));
+    registry.register("log_witness_failing", "1 while a witness does not cosign", failing);
+    let disputed = witnesses(|witness| u64::from(witness.is_disputed));
+    registry.register("log_witness_disputes", "1 while a witness says that it saw another history", disputed);
 }

@@ -17,7 +17,10 @@ pub trait Tiles: Send + Sync {
     /// all together. A tile that is there already is replaced: it only grows.
     fn publish(&self, tiles: &[(String, Vec<u8>)], checkpoint: &str) -> Result<(), StoreError>;
 
-    /// A tile as last published.
+    /// Puts tiles that no checkpoint covers yet. What is published reads the same.
+    fn keep(&self, tiles: &[(String, Vec<u8>)]) -> Result<(), StoreError>;
+
+    /// A tile as last put.
     fn tile(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The last checkpoint.
@@ -49,6 +52,19 @@ impl SqliteTiles {
         Ok(Self(Mutex::new(connection)))
     }
 
+    fn put(&self, tiles: &[(String, Vec<u8>)], checkpoint: Option<&str>) -> Result<(), StoreError> {
+        let mut connection = self.lock();
+        let tx = connection.transaction()?;
+        for (name, body) in tiles {
+            tx.prepare_cached("INSERT OR REPLACE INTO tiles (name, body) VALUES (?1, ?2)")?
+                .execute(params![name, body])?;
+        }
+        if let Some(checkpoint) = checkpoint {
+            tx.execute("INSERT OR REPLACE INTO checkpoint (only, note) VALUES (0, ?1)", [checkpoint])?;
+        }
+        Ok(tx.commit()?)
+    }
+
     // A panic while the lock is held rolls the transaction back.
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -57,14 +73,11 @@ impl SqliteTiles {
 
 impl Tiles for SqliteTiles {
     fn publish(&self, tiles: &[(String, Vec<u8>)], checkpoint: &str) -> Result<(), StoreError> {
-        let mut connection = self.lock();
-        let tx = connection.transaction()?;
-        for (name, body) in tiles {
-            tx.prepare_cached("INSERT OR REPLACE INTO tiles (name, body) VALUES (?1, ?2)")?
-                .execute(params![name, body])?;
-        }
-        tx.execute("INSERT OR REPLACE INTO checkpoint (only, note) VALUES (0, ?1)", [checkpoint])?;
-        Ok(tx.commit()?)
+        self.put(tiles, Some(checkpoint))
+    }
+
+    fn keep(&self, tiles: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        self.put(tiles, None)
     }
 
     fn tile(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -102,6 +115,11 @@ impl Tiles for MemoryTiles {
         Ok(())
     }
 
+    fn keep(&self, tiles: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        self.lock().tiles.extend(tiles.iter().cloned());
+        Ok(())
+    }
+
     fn tile(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.lock().tiles.get(name).cloned())
     }
@@ -121,6 +139,8 @@ mod tests {
         tiles.publish(&[("tile/0/000".into(), vec![1])], "one").unwrap();
         tiles.publish(&[("tile/0/000".into(), vec![1, 2])], "two").unwrap();
         assert_eq!(tiles.tile("tile/0/000").unwrap(), Some(vec![1, 2]));
+        tiles.keep(&[("tile/0/001".into(), vec![3])]).unwrap();
+        assert_eq!(tiles.tile("tile/0/001").unwrap(), Some(vec![3]));
         assert_eq!(tiles.checkpoint().unwrap().as_deref(), Some("two"));
     }
 

@@ -33,6 +33,20 @@ fn what_is_wrong_is_named_with_what_is_right() {
         ("[storage]\ndata_dir = 'd'\n[sessions]\nlifetime_seconds = 0\n", &["from 1 to 2592000"]),
         ("[storage]\ndata_dir = 'd'\n[recording]\nread_durability = 'never'\n", &["`never`", "`sync`"]),
         ("[storage]\ndata_dir = 'd'\n[bootstrap]\nadmin_key_file = 'none'\n", &["cannot read", "none"]),
+        ("[storage]\ndata_dir = 'd'\n[evidence]\norigin = 'a log'\n", &["`evidence.origin`", "`a log`"]),
+        (
+            "[storage]\ndata_dir = 'd'\n[evidence]\nwitness_quorum = 1\n",
+            &["`evidence.witness_quorum` is 1", "0 witnesses"],
+        ),
+        (
+            "[storage]\ndata_dir = 'd'\n[[evidence.witnesses]]\nurl = 'witness.example'\nkey = 'x'\n",
+            &["`evidence.witnesses`", "`witness.example` is not a base URL"],
+        ),
+        (
+            "[storage]\ndata_dir = 'd'\n[[evidence.witnesses]]\nurl = 'http://w'\nkey = 'x'\n",
+            &["`evidence.witnesses`", "`x`", "expected a verifier key"],
+        ),
+        ("[storage]\ndata_dir = 'd'\n[[evidence.witnesses]]\nurl = 'http://w'\n", &["missing field `key`"]),
         (
             "[storage]\ndata_dir = 'd'\n[server]\nlisten = ['x']\n[sessions]\nlifetime_seconds = 0\n",
             &["server.listen", "sessions.lifetime_seconds"],
@@ -98,4 +112,19 @@ fn the_schema_knows_every_section_and_what_is_required() {
     for section in ["server", "storage", "recording", "sessions", "limits", "bootstrap", "log"] {
         assert!(schema["properties"][section]["properties"].is_object(), "{section}");
     }
+}
+
+#[test]
+fn a_witness_is_named_by_a_key_of_its_own_kind_and_only_once() {
+    use countersign_evidence::log::note::{Algorithm, KeyName, VerifierKey};
+    let dir = tempfile::tempdir().unwrap();
+    let key = ed25519_dalek::SigningKey::from_bytes(&[5; 32]).verifying_key();
+    let of = |name: &str, algorithm| VerifierKey::new(KeyName::parse(name).unwrap(), algorithm, key).to_string();
+    let witness = |key: &str| format!("[[evidence.witnesses]]\nurl = 'http://127.0.0.1:1'\nkey = '{key}'\n");
+    let right = witness(&of("w.example", Algorithm::CosignatureV1));
+    command("check", dir.path(), &format!("{RIGHT}[evidence]\nwitness_quorum = 1\n{right}")).exits(0);
+    let of_a_log = witness(&of("w.example", Algorithm::Ed25519));
+    command("check", dir.path(), &format!("{RIGHT}{of_a_log}")).refused(&["is the key of a log"]);
+    let renamed = witness(&of("v.example", Algorithm::CosignatureV1));
+    command("check", dir.path(), &format!("{RIGHT}{right}{renamed}")).refused(&["`v.example` is there twice"]);
 }

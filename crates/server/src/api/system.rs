@@ -3,14 +3,15 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse as _;
-use countersign_wire::rest::health::Health;
+use countersign_wire::rest::health::{Health, LogHealth, WitnessHealth};
 use countersign_wire::rest::word::{Durability, HealthStatus};
 
 use super::{Answer, json};
 use crate::refuse::Refusal;
 use crate::surface::Surface;
 
-/// How the server is.
+/// How the server is. The status is about decisions: trouble with the log or its
+/// witnesses is in `log`, and leaves it healthy.
 #[utoipa::path(get, path = "/health", tag = "system", security(()), responses(
     (status = 200, body = Health), (status = 503, description = "nothing can be decided", body = Health)
 ))]
@@ -29,8 +30,26 @@ pub(crate) async fn health(State(surface): State<Surface>) -> Answer {
                 countersign_engine::Durability::Grouped => Durability::Grouped,
             },
             reason: health.failure,
+            log: surface.log.as_ref().map(|log| shown(log.health())),
         },
     )
+}
+
+fn shown(log: countersign_engine::LogHealth) -> LogHealth {
+    let witness = |witness: countersign_engine::WitnessHealth| WitnessHealth {
+        name: witness.name,
+        cosigned_size: witness.cosigned_size,
+        failure: witness.failure,
+        disputed: witness.is_disputed,
+    };
+    LogHealth {
+        origin: log.origin,
+        size: log.size,
+        published_at: log.published_at.map(Into::into),
+        failure: log.failure,
+        warning: log.warning,
+        witnesses: log.witnesses.into_iter().map(witness).collect(),
+    }
 }
 
 /// What Prometheus scrapes.
@@ -40,7 +59,7 @@ pub(crate) async fn health(State(surface): State<Surface>) -> Answer {
 pub(crate) async fn metrics(State(surface): State<Surface>) -> Answer {
     let unprintable =
         |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "unprintable", "the metrics have no text form");
-    let text = surface.metrics.text(&surface.engine).map_err(unprintable)?;
+    let text = surface.metrics.text(&surface.engine, surface.log.as_deref()).map_err(unprintable)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

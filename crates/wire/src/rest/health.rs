@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::word::{Durability, HealthStatus};
+use crate::time::Time;
 
 /// How the server is.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -21,10 +22,54 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<String>,
+    /// The transparency log, where one is published. Trouble with it stops no
+    /// decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub log: Option<LogHealth>,
+}
+
+/// How the transparency log is.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LogHealth {
+    /// What it is called.
+    pub origin: String,
+    /// How many entries the published tree has.
+    pub size: u64,
+    /// When it was published, if since the server started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub published_at: Option<Time>,
+    /// Why nothing is being published, while nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub failure: Option<String>,
+    /// What whoever verifies the log should know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub warning: Option<String>,
+    /// The witnesses that are asked to cosign it.
+    pub witnesses: Vec<WitnessHealth>,
+}
+
+/// How a witness of the log is.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WitnessHealth {
+    /// Its name.
+    pub name: String,
+    /// The size of the largest tree that it is known to have cosigned.
+    pub cosigned_size: u64,
+    /// Why it does not cosign, while it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub failure: Option<String>,
+    /// Whether it says that it saw another history under the log's name.
+    pub disputed: bool,
 }
 
 #[cfg(test)]
 mod tests {
+    use countersign_core::Timestamp;
     use serde_json::json;
 
     use super::*;
@@ -38,11 +83,29 @@ mod tests {
             version: "0.1.0".into(),
             read_durability: Durability::Sync,
             reason: Some("store unavailable".into()),
+            log: None,
+        };
+        let bare = json!({"status": "unhealthy", "service": "countersign", "version": "0.1.0",
+            "read_durability": "sync", "reason": "store unavailable"});
+        golden::check(&health, &bare);
+        let witness = WitnessHealth {
+            name: "example.org/witness".into(),
+            cosigned_size: 7,
+            failure: Some("no answer".into()),
+            disputed: false,
+        };
+        let log = LogHealth {
+            origin: "example.com/log".into(),
+            size: 9,
+            published_at: Some(Timestamp::from_millis(0).into()),
+            failure: None,
+            warning: None,
+            witnesses: vec![witness],
         };
         golden::check(
-            &health,
-            &json!({"status": "unhealthy", "service": "countersign", "version": "0.1.0", "read_durability": "sync",
-                "reason": "store unavailable"}),
+            &log,
+            &json!({"origin": "example.com/log", "size": 9, "published_at": "1970-01-01T00:00:00.000Z", "witnesses": [
+                {"name": "example.org/witness", "cosigned_size": 7, "failure": "no answer", "disputed": false}]}),
         );
         golden::check(&Done::default(), &json!({"success": true}));
     }
