@@ -95,7 +95,7 @@ pub struct Rotated {
     /// The one before.
     pub previous: VerifierKey,
     /// The one that signs from here on.
-    pub vkey: VerifierKey,
+    pub signer: Signer,
     /// The position of the entry that says so, where this run recorded it.
     pub entry: Option<u64>,
 }
@@ -162,12 +162,14 @@ impl KeyFile {
     }
 
     /// The key that signs from here on, and is recorded as such: the one in the
-    /// file, or the prepared one where a rotation was recorded and not finished.
+    /// file, or the prepared one where a rotation was recorded and not finished. A
+    /// key that no other vouches for is recorded too, if it `may_be_forced`.
     pub async fn settle(
         &self,
         engine: &Engine,
         recorded: Option<RecordedKey>,
         origin: Option<&str>,
+        may_be_forced: bool,
     ) -> Result<Settled> {
         let mut found = read(&self.path)?;
         let next = read(&self.next())?;
@@ -194,6 +196,13 @@ impl KeyFile {
         let signer = Signer::new(name(origin, recorded.as_ref(), &key)?, key);
         let recorded = match recorded {
             Some(known) if known.vkey == *signer.verifier() => known,
+            Some(known) if !may_be_forced => bail!(
+                "`{}` holds `{}`, and the log is signed with `{}`: only that key can endorse another; is another \
+                 origin or `evidence.key_file` configured? Name the configuration with `--config`",
+                self.path.display(),
+                signer.verifier(),
+                known.vkey
+            ),
             before => record(engine, before, signer.verifier()).await?,
         };
         let settled = Settled { signer, recorded, is_finished };
@@ -204,20 +213,20 @@ impl KeyFile {
     }
 
     /// The key that is prepared to follow, made where there is none yet.
-    pub fn prepared(&self, settled: &Settled) -> Result<VerifierKey> {
-        let name = settled.signer.verifier().name().clone();
-        Ok(Signer::new(name, self.prepare()?).verifier().clone())
+    pub fn prepared(&self, settled: &Settled) -> Result<Signer> {
+        Ok(Signer::new(settled.signer.verifier().name().clone(), self.prepare()?))
     }
 
     /// Replaces the key of a log that no server publishes meanwhile.
     pub async fn rotate(&self, engine: &Engine, settled: Settled) -> Result<Rotated> {
         let previous = settled.signer.verifier().clone();
-        let vkey = self.prepared(&settled)?;
-        let endorsement = endorse(&settled.signer, &vkey)
+        let signer = self.prepared(&settled)?;
+        let vkey = signer.verifier();
+        let endorsement = endorse(&settled.signer, vkey)
             .with_context(|| format!("the key prepared in `{}` cannot follow", self.next().display()))?;
-        let (_, entry) = engine.record_log_key(Some(settled.recorded), &vkey, Some(&endorsement)).await?;
+        let (_, entry) = engine.record_log_key(Some(settled.recorded), vkey, Some(&endorsement)).await?;
         self.swap()?;
-        Ok(Rotated { previous, vkey, entry })
+        Ok(Rotated { previous, signer, entry })
     }
 }
 

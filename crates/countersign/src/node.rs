@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use countersign_engine::{Engine, Log, Parts, Publishing, RecordedKey, SystemClock, SystemEntropy};
+use countersign_evidence::log::note::Signer;
 use countersign_server::Surface;
 use countersign_store::{MemoryLive, SqliteStore, SqliteTiles, StoreError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, Evidence};
 use crate::data_dir::{DataDir, database};
 use crate::listen::Bound;
 use crate::log_key::{KeyFile, Settled};
@@ -63,7 +64,7 @@ pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
     let evidence = &config.evidence;
     let recorded = RecordedKey::read(store.as_ref()).map_err(|why| explain(&why, data.path()))?;
     let file = KeyFile::new(data.path(), evidence.key_file.as_deref());
-    let settled = runtime()?.block_on(file.settle(&engine, recorded, evidence.origin.as_deref()))?;
+    let settled = runtime()?.block_on(file.settle(&engine, recorded, evidence.origin.as_deref(), true))?;
     Ok(Node { engine, log: publish(data, store, settled, evidence)? })
 }
 
@@ -77,6 +78,14 @@ fn publish(data: &DataDir, store: Arc<SqliteStore>, settled: Settled, evidence: 
         format!("the log in `{}` cannot go on; run `countersign evidence verify` on it", data.path().display())
     })?;
     Ok(Arc::new(log))
+}
+
+/// Publishes what is recorded, as `signer` and witnessed by nobody.
+pub fn publish_once(data: &DataDir, store: Arc<SqliteStore>, signer: Signer) -> Result<()> {
+    let tiles = SqliteTiles::open(&data.path().join("log.db")).map_err(|why| explain(&why, data.path()))?;
+    let log = Log::start(store, Arc::new(tiles), signer)?;
+    log.stop();
+    log.failure().map_or(Ok(()), |why| Err(anyhow!(why)))
 }
 
 /// What a store's failure means for whoever runs it.

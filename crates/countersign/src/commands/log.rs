@@ -29,10 +29,10 @@ pub enum Log {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Place {
-    /// The data directory, where `log.key` in it is the log's key
+    /// The data directory of a server that is configured without `[evidence]`
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The configuration file of the server, which may name another key file
+    /// The configuration file of the server
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -68,7 +68,7 @@ impl RotateKey {
         let file = KeyFile::new(dir, evidence.key_file.as_deref());
         let recorded = RecordedKey::read(store.as_ref()).map_err(|why| explain(&why, dir))?;
         let work = async {
-            let settled = file.settle(&engine, recorded, evidence.origin.as_deref()).await?;
+            let settled = file.settle(&engine, recorded, evidence.origin.as_deref(), false).await?;
             match &settled.recorded.previous {
                 // Who runs it again after a crash wants this rotation, and no other.
                 Some(previous) if settled.is_finished => {
@@ -76,13 +76,18 @@ impl RotateKey {
                     output.done(&found, &said(&settled.recorded.vkey, None))
                 }
                 _ if self.prepare => {
-                    let next = file.prepared(&settled)?;
+                    let next = file.prepared(&settled)?.verifier().clone();
                     let found = json!({ "prepared": next.to_string(), "vkey": settled.recorded.vkey.to_string() });
                     output
                         .done(&found, &format!("{next} is prepared; run it again without `--prepare` to go over to it"))
                 }
                 _ => {
-                    let Rotated { previous, vkey, entry } = file.rotate(&engine, settled).await?;
+                    let Rotated { previous, signer, entry } = file.rotate(&engine, settled).await?;
+                    let vkey = signer.verifier().clone();
+                    // What must be witnessed first is published by the server.
+                    if evidence.witness_quorum == 0 {
+                        node::publish_once(&data, store, signer)?;
+                    }
                     let found = json!({
                         "vkey": vkey.to_string(), "previous": previous.to_string(), "entry": entry,
                     });

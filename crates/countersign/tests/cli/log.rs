@@ -95,6 +95,7 @@ fn whoever_trusts_the_old_key_follows_to_the_new_one_with_the_entries_alone() {
     assert_eq!(says(&found, "previous"), first);
     assert!(!dir.join("log.key.next").exists());
     assert_ne!(std::fs::read(dir.join("log.key")).unwrap(), before);
+    run(["evidence", "verify", dir.to_str().unwrap(), "--vkey", &says(&found, "vkey")]).exits(0);
 
     let dev = Dev::start(dir);
     let entry = found["entry"].as_u64().unwrap();
@@ -110,7 +111,7 @@ fn whoever_trusts_the_old_key_follows_to_the_new_one_with_the_entries_alone() {
 
     let third = says(&rotate(dir).exits(0).json(), "vkey");
     assert_eq!(followed(dir, &first).current().unwrap().to_string(), third);
-    run(["evidence", "verify", dir.to_str().unwrap(), "--vkey", &second]).exits(0);
+    run(["evidence", "verify", dir.to_str().unwrap(), "--vkey", &third]).exits(0);
 }
 
 #[test]
@@ -240,4 +241,10 @@ fn origin_and_key_come_from_the_configuration_and_a_pem_stays_one() {
     let found = run(["-o", "json", "log", "rotate-key", "--config", &file]).exits(0).json();
     let key = signing_key_from_pem(&std::fs::read_to_string(&pem).unwrap()).unwrap();
     assert_eq!(*VerifierKey::parse(&says(&found, "vkey")).unwrap().key(), key.verifying_key());
+
+    // A key that is not the log's, such as one from before it was configured, endorses nothing.
+    let data = folder.path().join("data");
+    std::fs::write(data.join("log.key"), [4; 32]).unwrap();
+    rotate(&data).refused(&["only that key can endorse another", "--config"]);
+    assert_eq!(named(&data).len(), 2);
 }
