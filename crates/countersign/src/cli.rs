@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::client::Client;
 use crate::commands::{
     about, agent, approval, check, config, decision, dev, doctor, evidence, key, log, org, serve, session, stop, token,
-    trace,
+    trace, witness,
 };
 use crate::exit::Exit;
 use crate::output::{Format, Output, complain};
@@ -78,6 +78,8 @@ enum Command {
     /// Look at the transparency log, and change its key
     #[command(subcommand)]
     Log(log::Log),
+    /// Start a witness of other servers' logs
+    Witness(witness::Witness),
     /// Check a configuration file, or print it, or its schema
     #[command(subcommand)]
     Config(config::Config),
@@ -128,6 +130,7 @@ impl Cli {
             Command::Trace(command) => command.run(&client()?),
             Command::Evidence(command) => command.run(output),
             Command::Log(command) => command.run(output),
+            Command::Witness(command) => command.run(),
             Command::Config(command) => command.run(output),
             Command::Doctor(command) => command.run(&client()?, output),
             Command::Completions(command) => command.run::<Self>(),

@@ -17,3 +17,4 @@ pub mod session;
 pub mod stop;
 pub mod token;
 pub mod trace;
+pub mod witness;

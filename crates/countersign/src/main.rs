@@ -20,7 +20,7 @@ mod output;
 mod records;
 mod replay;
 mod vault;
-mod witnesses;
+mod witness;
 
 /// Entries are made on one thread and dropped on another, which the system's
 /// allocator pays for with a lock: `docs/performance.md` has the figures.

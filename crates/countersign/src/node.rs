@@ -16,7 +16,8 @@ use crate::config::{Config, Evidence};
 use crate::data_dir::{DataDir, database};
 use crate::listen::Bound;
 use crate::log_key::{KeyFile, Settled};
-use crate::{records, vault, witnesses};
+use crate::witness::ask;
+use crate::{records, vault};
 
 /// What a shell says of a program that a signal ended.
 const INTERRUPTED: i32 = 130;
@@ -71,7 +72,7 @@ pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
 /// Starts publishing the record as a transparency log.
 fn publish(data: &DataDir, store: Arc<SqliteStore>, settled: Settled, evidence: &Evidence) -> Result<Arc<Log>> {
     let tiles = SqliteTiles::open(&data.path().join("log.db")).map_err(|why| explain(&why, data.path()))?;
-    let witnesses = witnesses::reach(&evidence.witnesses).map_err(|why| anyhow!(why))?;
+    let witnesses = ask::reach(&evidence.witnesses).map_err(|why| anyhow!(why))?;
     let warning = settled.warning();
     let publishing = Publishing::from(settled.signer).witnessed(witnesses, evidence.witness_quorum).warning(warning);
     let log = Log::start(store, Arc::new(tiles), publishing).with_context(|| {
@@ -132,7 +133,7 @@ pub fn serve(
 
 /// Turns true at SIGINT or SIGTERM. A second one ends the process at once,
 /// which loses nothing that was answered.
-fn stop_signal() -> Result<watch::Receiver<bool>> {
+pub fn stop_signal() -> Result<watch::Receiver<bool>> {
     let (order, stop) = watch::channel(false);
     let runtime = runtime()?;
     let (mut interrupt, mut terminate) = {

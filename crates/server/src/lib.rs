@@ -35,6 +35,16 @@ pub fn serve(surface: Surface, listeners: &[Listener], workers: usize, stop: &wa
     listen::run(&router(surface), listeners, workers, stop, sweep(sweeping, stop.clone()))
 }
 
+/// Serves any routes as [`serve`] serves ours.
+pub fn serve_routes(
+    routes: &Router,
+    listeners: &[Listener],
+    workers: usize,
+    stop: &watch::Receiver<bool>,
+) -> io::Result<()> {
+    listen::run(routes, listeners, workers, stop, std::future::ready(()))
+}
+
 /// Clears away what has long ended, every minute.
 async fn sweep(surface: Surface, mut stop: watch::Receiver<bool>) {
     while tokio::time::timeout(SWEEP_EVERY, stop.wait_for(|stopped| *stopped)).await.is_err() {

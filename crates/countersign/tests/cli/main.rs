@@ -15,3 +15,4 @@ mod serve;
 mod traces;
 mod truncate;
 mod usage;
+mod witness;

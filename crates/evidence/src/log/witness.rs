@@ -68,6 +68,12 @@ impl Request {
         &self.origin
     }
 
+    /// The checkpoint, which is nobody's word before it is judged or opened.
+    #[must_use]
+    pub const fn checkpoint(&self) -> &Note {
+        &self.note
+    }
+
     /// Whether a witness that trusts `log` and last cosigned `seen` (or
     /// [`TreeHead::EMPTY`]) cosigns this checkpoint.
     pub fn judge(&self, log: &Trust, seen: TreeHead) -> Result<Accepted, Refusal> {
