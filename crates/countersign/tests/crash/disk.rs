@@ -80,10 +80,13 @@ fn succeeds(command: &mut Command) -> bool {
 fn run_again(test: &str, mut command: Command, folder: &Path) {
     command.arg(std::env::current_exe().unwrap()).args([test, "--exact", "--nocapture"]).env(FOLDER, folder);
     let mut again = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-    for line in BufReader::new(again.stdout.take().unwrap()).lines() {
-        println!("{}", line.unwrap());
+    let mut has_run = false;
+    for line in BufReader::new(again.stdout.take().unwrap()).lines().map(Result::unwrap) {
+        has_run |= line.contains("1 passed");
+        println!("{line}");
     }
     assert!(again.wait().unwrap().success(), "{test} failed on a small disk; above is why");
+    assert!(has_run, "there is no test `{test}`");
 }
 
 impl Disk {
