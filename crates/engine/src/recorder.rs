@@ -294,6 +294,11 @@ type Chains = HashMap<ChainId, Chain, RandomState>;
 /// entries after it. Returns the chains that moved after the checkpoint.
 fn recover(ledger: &dyn Ledger, live: &dyn Live) -> Result<Chains, StoreError> {
     let checkpoint = ledger.checkpoint(KEEP_CHAINS)?;
+    let length = ledger.length()?;
+    if length < checkpoint.position {
+        let recorded = checkpoint.position;
+        return Err(StoreError::Corrupt(format!("{recorded} entries were recorded, and {length} are there")));
+    }
     for (id, chain) in checkpoint.chains.iter().rev() {
         live.advance(id, *chain);
     }

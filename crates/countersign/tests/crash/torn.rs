@@ -127,3 +127,21 @@ fn a_record_that_lost_what_was_published_is_neither_verified_nor_gone_on_with() 
     verifies(&left);
     Server::start_on(&disk, &left).unwrap_or_else(|why| panic!("{why}")).kill();
 }
+
+#[test]
+fn a_record_whose_last_entries_are_gone_stops_the_start_without_the_log_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::large(folder.path());
+    let server = Server::start(&disk);
+    let load = Load::on(&server);
+    let mut answered = Vec::new();
+    load.keep(&mut answered, 50, |_| true);
+    load.end(&mut answered);
+    server.stop();
+    let database = disk.data().join("countersign.db");
+    rusqlite::Connection::open(database).unwrap().execute("DELETE FROM entries WHERE position > 20", []).unwrap();
+    std::fs::remove_file(disk.data().join("log.db")).unwrap();
+    assert_eq!(verify(&disk.data()).0, Some(5));
+    let said = Server::start_on(&disk, &disk.data()).err().expect("it does not start");
+    assert!(said.contains("entries were recorded, and 21 are there"), "an operator reads: {said}");
+}
