@@ -97,6 +97,12 @@ impl Client {
         self.read(self.with_key(self.agent.get(self.uri(path))).call())
     }
 
+    /// Reads the bytes at `path`, whatever they are and whatever the server says to it.
+    pub fn fetch(&self, path: &str) -> Result<(StatusCode, Vec<u8>)> {
+        let mut answer = self.answer(self.with_key(self.agent.get(self.uri(path))).call())?;
+        Ok((answer.status(), body(&mut answer)?))
+    }
+
     fn uri(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
@@ -108,22 +114,30 @@ impl Client {
         }
     }
 
-    fn read(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Reply> {
-        let mut answer = answer.map_err(|why| {
+    fn answer(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>> {
+        answer.map_err(|why| {
             anyhow!(
                 "cannot ask {}: {why}; is the server running? `countersign dev` starts one, \
                  and `--url` or COUNTERSIGN_URL names another",
                 self.base
             )
-        })?;
+        })
+    }
+
+    fn read(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Reply> {
+        let mut answer = self.answer(answer)?;
         let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
-        let bytes = answer.body_mut().with_config().limit(LONGEST).read_to_vec().context("the answer broke off")?;
+        let bytes = body(&mut answer)?;
         let body = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
         let status = answer.status();
         let body =
             body.with_context(|| format!("{} is no Countersign server: it answered {status} and no JSON", self.base))?;
         Ok(Reply { status, date, body })
     }
+}
+
+fn body(answer: &mut Response<Body>) -> Result<Vec<u8>> {
+    answer.body_mut().with_config().limit(LONGEST).read_to_vec().context("the answer broke off")
 }
 
 /// The body of an answer that is a success.

@@ -10,17 +10,20 @@ mod data_dir;
 mod demo;
 mod exit;
 mod explain;
+mod finding;
 mod listen;
 mod log_key;
 mod logging;
 mod look;
+mod mirror;
 mod nearest;
 mod node;
 mod output;
 mod records;
-mod replay;
+mod tlog;
 mod vault;
 mod witness;
+mod verify;
 
 /// Entries are made on one thread and dropped on another, which the system's
 /// allocator pays for with a lock: `docs/performance.md` has the figures.

@@ -1,17 +1,15 @@
 //! `countersign evidence`: checking the record, with no server and no account.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Subcommand;
-use countersign_evidence::log::note::VerifierKey;
-use serde_json::json;
 
 use crate::exit::Exit;
+use crate::mirror::{Copying, mirror};
 use crate::output::Output;
-use crate::replay::{Finding, receipt, replay};
+use crate::verify::{Terms, verify};
 
 /// How often progress is shown on a terminal.
 const BEAT: Duration = Duration::from_millis(500);
@@ -19,50 +17,35 @@ const BEAT: Duration = Duration::from_millis(500);
 /// Verify the record
 #[derive(Debug, Subcommand)]
 pub enum Evidence {
-    /// Verify a data directory, also beside a running server, or a receipt
+    /// Verify evidence, whatever it is: a log, a receipt or a TRACE record
     ///
-    /// Exit code 0 is that everything verifies, 5 that something does not, and 3 that the record cannot be read.
+    /// Exit code 0 is that everything verifies, 5 that something does not or could not be checked, and 3 that it
+    /// cannot be read.
     Verify {
-        /// The data directory, or the file with the receipt
-        path: PathBuf,
-        /// The log's verifier key, one line of text; without it, that of the directory's own key
-        #[arg(long, value_name = "KEY", value_parser = VerifierKey::parse)]
-        vkey: Option<VerifierKey>,
+        /// A data directory (also beside a running server), a copy of a log in plain files, the URL of a log such as
+        /// `https://host/log`, a receipt, or a TRACE record
+        #[arg(value_name = "PATH|URL")]
+        what: String,
+        #[command(flatten)]
+        terms: Box<Terms>,
     },
+    /// Copy a log to plain files, or bring a copy up to date, verifying it on the way
+    ///
+    /// The files are laid out as c2sp.org/tlog-tiles says: any web server can serve them, and `evidence verify`
+    /// verifies them. A log that does not continue the copy is not copied, with exit code 5.
+    Mirror(Copying),
 }
 
 impl Evidence {
-    pub fn run(self, output: Output) -> Result<Exit> {
-        let Self::Verify { path, vkey } = self;
+    pub fn run(self, api_key: Option<String>, output: Output) -> Result<Exit> {
         let mut progress = Progress::default();
-        let finding = if path.is_dir() {
-            replay(&path, vkey.as_ref(), &mut |done, of| progress.show(done, of))
-        } else {
-            let bytes = std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()));
-            bytes.and_then(|bytes| receipt(&bytes, vkey.as_ref()))
+        let mut show = |done, of| progress.show(done, of);
+        let finding = match self {
+            Self::Verify { what, terms } => verify(&what, *terms, api_key, &mut show),
+            Self::Mirror(what) => mirror(what, api_key, &mut show),
         };
         progress.clear();
-        match finding? {
-            Finding::Included { index, origin, size } => {
-                let found = json!({ "verified": true, "index": index, "origin": origin, "size": size });
-                output.done(&found, &format!("entry {index} of `{origin}`, in a tree of {size}, verified"))?;
-                Ok(Exit::Done)
-            }
-            Finding::Unchecked { what } => {
-                output.done(&json!({ "verified": false, "unchecked": what }), &what)?;
-                Ok(Exit::Unverified)
-            }
-            Finding::Holds { entries, chains } => {
-                let found = json!({ "verified": true, "entries": entries, "chains": chains });
-                output.done(&found, &format!("{entries} entries, {chains} chains, verified"))?;
-                Ok(Exit::Done)
-            }
-            Finding::Bad { position, fault } => {
-                let found = json!({ "verified": false, "position": position, "fault": fault });
-                output.done(&found, &format!("entry {position} does not verify: {fault}"))?;
-                Ok(Exit::Unverified)
-            }
-        }
+        finding?.print(output)
     }
 }
 

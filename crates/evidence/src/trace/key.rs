@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, KeypairBytes};
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -43,6 +43,9 @@ pub enum InvalidKey {
     /// Not a private key in a PEM file.
     #[error("not an Ed25519 private key in PKCS#8 PEM: {0}")]
     NotPem(ed25519_dalek::pkcs8::Error),
+    /// Not a public key in a PEM file.
+    #[error("not an Ed25519 public key in PEM (`BEGIN PUBLIC KEY`): {0}")]
+    NotPublicPem(ed25519_dalek::pkcs8::spki::Error),
 }
 
 impl PublicKey {
@@ -66,6 +69,12 @@ impl PublicKey {
         let bytes: [u8; 32] = bytes.try_into().map_err(|_| InvalidKey::NotAPoint)?;
         let key = VerifyingKey::from_bytes(&bytes).map_err(|_| InvalidKey::NotAPoint)?;
         Ok(Self::new(key, text("kid").filter(|kid| !kid.is_empty())))
+    }
+
+    /// Reads a public key in PEM, as `openssl pkey -pubout` writes it.
+    pub fn from_pem(pem: &str) -> Result<Self, InvalidKey> {
+        let key = VerifyingKey::from_public_key_pem(pem.trim()).map_err(InvalidKey::NotPublicPem)?;
+        Ok(Self::new(key, None))
     }
 
     /// The key as a JWK.
