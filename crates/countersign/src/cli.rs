@@ -130,7 +130,7 @@ impl Cli {
             Command::Trace(command) => command.run(&client()?),
             Command::Log(command) => command.run(output),
             Command::Witness(command) => command.run(),
-            Command::Evidence(command) => command.run(api_key, output),
+            Command::Evidence(command) => command.run(&url, api_key, output),
             Command::Config(command) => command.run(output),
             Command::Doctor(command) => command.run(&client()?, output),
             Command::Completions(command) => command.run::<Self>(),

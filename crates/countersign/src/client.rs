@@ -68,13 +68,7 @@ impl Client {
 
     /// Reads what is at `path`. A query value that is `None` is not sent.
     pub fn get(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Value> {
-        let mut request = self.agent.get(self.uri(path));
-        for (name, value) in query {
-            if let Some(value) = value {
-                request = request.query(name, value);
-            }
-        }
-        accept(self.read(self.with_key(request).call())?)
+        accept(self.read(self.with_key(with_query(self.agent.get(self.uri(path)), query)).call())?)
     }
 
     /// Posts `body` to `path`.
@@ -101,6 +95,17 @@ impl Client {
     pub fn fetch(&self, path: &str) -> Result<(StatusCode, Vec<u8>)> {
         let mut answer = self.answer(self.with_key(self.agent.get(self.uri(path))).call())?;
         Ok((answer.status(), body(&mut answer)?))
+    }
+
+    /// Reads the bytes at `path`; the status is a success, or 404. A query value that is `None` is not sent.
+    pub fn ask(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<(StatusCode, Vec<u8>)> {
+        let mut answer = self.answer(self.with_key(with_query(self.agent.get(self.uri(path)), query)).call())?;
+        let (status, bytes) = (answer.status(), body(&mut answer)?);
+        if status != StatusCode::NOT_FOUND && !status.is_success() {
+            let body = serde_json::from_slice(&bytes).unwrap_or_default();
+            accept(Reply { status, date: None, body })?;
+        }
+        Ok((status, bytes))
     }
 
     fn uri(&self, path: &str) -> String {
@@ -134,6 +139,11 @@ impl Client {
             body.with_context(|| format!("{} is no Countersign server: it answered {status} and no JSON", self.base))?;
         Ok(Reply { status, date, body })
     }
+}
+
+fn with_query<B>(request: RequestBuilder<B>, query: &[(&str, Option<String>)]) -> RequestBuilder<B> {
+    let given = query.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    given.fold(request, |request, (name, value)| request.query(name, value))
 }
 
 fn body(answer: &mut Response<Body>) -> Result<Vec<u8>> {

@@ -10,7 +10,7 @@ use crate::output::{Output, json, print, visible};
 /// to be checked could be, and holds.
 #[derive(Debug)]
 pub struct Finding {
-    verified: bool,
+    verified: Option<bool>,
     said: String,
     found: Map<String, Value>,
     notes: Vec<String>,
@@ -19,7 +19,12 @@ pub struct Finding {
 impl Finding {
     /// Everything holds; `said` tells a person, `found` are members for a program.
     pub fn holds(said: impl Into<String>, found: Value) -> Self {
-        Self { verified: true, said: said.into(), found: members(found), notes: Vec::new() }
+        Self { verified: Some(true), said: said.into(), found: members(found), notes: Vec::new() }
+    }
+
+    /// Something was done, and nothing is claimed to be verified.
+    pub fn done(said: impl Into<String>, found: Value) -> Self {
+        Self { verified: None, said: said.into(), found: members(found), notes: Vec::new() }
     }
 
     /// What could be checked holds, and something could not be: what, and what to give.
@@ -27,7 +32,7 @@ impl Finding {
         let what = what.into();
         let mut found = members(found);
         found.insert("unchecked".to_owned(), what.clone().into());
-        Self { verified: false, said: what, found, notes: Vec::new() }
+        Self { verified: Some(false), said: what, found, notes: Vec::new() }
     }
 
     /// Something does not hold.
@@ -35,7 +40,7 @@ impl Finding {
         let fault = fault.into();
         let mut found = members(found);
         found.insert("fault".to_owned(), fault.clone().into());
-        Self { verified: false, said: format!("does not verify: {fault}"), found, notes: Vec::new() }
+        Self { verified: Some(false), said: format!("does not verify: {fault}"), found, notes: Vec::new() }
     }
 
     /// The entry at `position`, counting from 0, does not hold; it is the first.
@@ -43,7 +48,7 @@ impl Finding {
         let fault = fault.into();
         let said = format!("entry {position} does not verify: {fault}");
         let found = members(json!({ "position": position, "fault": fault }));
-        Self { verified: false, said, found, notes: Vec::new() }
+        Self { verified: Some(false), said, found, notes: Vec::new() }
     }
 
     /// With more to tell a person; `-o json` has it as `notes`.
@@ -54,9 +59,11 @@ impl Finding {
 
     /// Prints it; the exit code says the same.
     pub fn print(mut self, output: Output) -> Result<Exit> {
-        let exit = if self.verified { Exit::Done } else { Exit::Unverified };
+        let exit = if self.verified == Some(false) { Exit::Unverified } else { Exit::Done };
         if output.is_json() {
-            self.found.insert("verified".to_owned(), self.verified.into());
+            if let Some(verified) = self.verified {
+                self.found.insert("verified".to_owned(), verified.into());
+            }
             if !self.notes.is_empty() {
                 self.found.insert("notes".to_owned(), self.notes.into());
             }

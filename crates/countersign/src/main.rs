@@ -1,7 +1,9 @@
 //! The `countersign` command: reads settings, wires the concrete types
 //! together and runs one command. It holds no rule about who may do what.
 
+mod archive;
 mod banner;
+mod bundle;
 mod cli;
 mod client;
 mod commands;
@@ -10,6 +12,7 @@ mod data_dir;
 mod demo;
 mod exit;
 mod explain;
+mod export;
 mod finding;
 mod listen;
 mod log_key;
@@ -20,6 +23,7 @@ mod nearest;
 mod node;
 mod output;
 mod records;
+mod tarball;
 mod tlog;
 mod vault;
 mod witness;

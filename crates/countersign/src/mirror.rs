@@ -108,13 +108,13 @@ pub fn mirror(what: Copying, api_key: Option<String>, progress: &mut dyn FnMut(u
     };
     write(&before, shown.note.to_string().as_bytes())?;
     copy.clear(head.size);
-    let found = json!({ "origin": origin, "size": head.size, "had": old, "files_written": written });
+    let found = json!({
+        "origin": origin, "size": head.size, "had": old, "files_written": written, "signature_checked": is_signed,
+    });
     let said = format!("copied {} entries of `{origin}`, {written} new files", head.size);
-    if is_signed {
-        return Ok(Finding::holds(said, found));
-    }
-    // The copy is whole, and this command is done: what is not known is whose it is.
-    Ok(Finding::holds(said, found).noting([format!("not checked: who published it; {NO_KEY}")]))
+    // Without a key the copy is whole all the same: what is not known is whose it is.
+    let open = (!is_signed).then(|| format!("not checked: who published it; {NO_KEY}"));
+    Ok(Finding::done(said, found).noting(open))
 }
 
 struct Copy<'a> {

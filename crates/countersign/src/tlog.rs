@@ -7,12 +7,12 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use countersign_core::Digest;
 use countersign_evidence::log::checkpoint::Checkpoint;
 use countersign_evidence::log::merkle::{Node, TreeHead};
 use countersign_evidence::log::note::Note;
-use countersign_evidence::log::proof::{HashReader as _, Unproven};
+use countersign_evidence::log::proof::{HashReader as _, Unproven, prove_consistency, prove_inclusion};
 use countersign_evidence::log::tile::{HEIGHT, Layer, TilePath, WIDTH, entries, push_entry};
 use countersign_evidence::log::tile_reader::{TileError, TileReader};
 use countersign_evidence::log::witness::{Views, split_view_in};
@@ -108,6 +108,16 @@ pub enum NoHash {
     },
 }
 
+impl NoHash {
+    /// As an error, for who cannot tell a wrong log from one that cannot be read.
+    pub fn into_error(self) -> anyhow::Error {
+        match self {
+            Self::Unreadable(why) => why,
+            Self::Wrong { position, fault } => anyhow!("the log does not verify at entry {position}: {fault}"),
+        }
+    }
+}
+
 impl<'s> Hashes<'s> {
     /// The hashes of the tree `head`, as `source` shows them.
     pub fn of(source: &'s dyn Source, head: TreeHead) -> Self {
@@ -130,13 +140,27 @@ impl<'s> Hashes<'s> {
         Ok(found)
     }
 
+    /// Proves that the entry at `index` is in the tree of `size` entries.
+    pub fn prove(&mut self, index: u64, size: u64) -> Result<Vec<Digest>, NoHash> {
+        prove_inclusion(index, size, &mut self.0).map_err(|why| unproven(why, index))
+    }
+
+    /// Proves that the tree of `new` entries begins with that of `old`.
+    pub fn prove_grown(&mut self, old: u64, new: u64) -> Result<Vec<Digest>, NoHash> {
+        prove_consistency(old, new, &mut self.0).map_err(|why| unproven(why, old))
+    }
+
     /// What two checkpoints say of one another, the larger being that of this tree.
     pub fn compare(&mut self, a: &Checkpoint, b: &Checkpoint) -> Result<Views, NoHash> {
-        split_view_in(a, b, &mut self.0).map_err(|why| match why {
-            Unproven::Unreadable(why) => unusable(why, 0),
-            Unproven::Missing(node) => NoHash::Wrong { position: 0, fault: format!("missing: the tile with {node}") },
-            Unproven::OutOfRange { .. } => NoHash::Wrong { position: 0, fault: "the tree is too small".to_owned() },
-        })
+        split_view_in(a, b, &mut self.0).map_err(|why| unproven(why, 0))
+    }
+}
+
+fn unproven(why: Unproven<TileError<anyhow::Error>>, position: u64) -> NoHash {
+    match why {
+        Unproven::Unreadable(why) => unusable(why, position),
+        Unproven::Missing(node) => NoHash::Wrong { position, fault: format!("missing: the tile with {node}") },
+        Unproven::OutOfRange { .. } => NoHash::Wrong { position, fault: "the tree is too small".to_owned() },
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! What is given is told apart by what it is, never by its name.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -13,16 +15,25 @@ use crate::data_dir::database;
 use crate::finding::Finding;
 use crate::tlog::{Folder, Remote};
 
+mod bundle;
 mod data_dir;
 pub mod keys;
+mod link;
 mod receipt;
 pub mod record;
 mod tree;
 
+pub use data_dir::log_key;
+pub use link::{Linking, link};
 pub use tree::compare;
 
 use keys::LogKeys;
-use record::RecordTerms;
+use record::{Judge, RecordTerms};
+
+/// How much of a file tells what it is.
+const BEGINNING: u64 = 512;
+/// The longest receipt or record that is read, in bytes.
+const LONGEST: u64 = 16 << 20;
 
 /// What to verify evidence by.
 #[derive(Debug, clap::Args)]
@@ -65,14 +76,24 @@ pub fn verify(
     if seen.is_some() {
         bail!("`--seen` is for logs: a URL, a copy of one, or a data directory");
     }
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{what}`"))?;
+    let now = SystemClock::default().now();
+    let mut file = File::open(path).with_context(|| format!("cannot read `{what}`"))?;
+    let mut bytes = Vec::new();
+    (&mut file).take(BEGINNING).read_to_end(&mut bytes).with_context(|| format!("cannot read `{what}`"))?;
+    if bundle::is_tar(&bytes) {
+        return bundle::bundle(path, &keys, &Judge::load(&terms.record, now)?);
+    }
+    file.take(LONGEST).read_to_end(&mut bytes).with_context(|| format!("cannot read `{what}`"))?;
     if bytes.starts_with(HEADER.as_bytes()) {
         return receipt::receipt(&bytes, &keys);
     }
     if let Some(record) = record::read(&bytes)? {
-        return record::record(&record, &terms.record, SystemClock::default().now());
+        return record::record(&record, &terms.record, now);
     }
-    bail!("`{what}` is nothing that can be verified: expected a receipt (`{HEADER}`) or a TRACE record (`eat_profile`)")
+    bail!(
+        "`{what}` is nothing that can be verified: expected a bundle, a receipt (`{HEADER}`) or a TRACE record \
+         (`eat_profile`)"
+    )
 }
 
 /// Whether a log is to be fetched.

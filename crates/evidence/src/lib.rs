@@ -6,11 +6,13 @@
 //! the entries themselves. Nothing here knows a protocol, a socket or a store;
 //! an auditor builds only this.
 
+pub mod bundle;
 mod canonical;
 pub mod entry;
 mod envelope;
 pub mod event;
 pub mod log;
+pub mod ocsf;
 pub mod trace;
 pub mod verify;
 

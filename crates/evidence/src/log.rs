@@ -35,6 +35,12 @@ pub fn hash_text(hash: &Digest) -> String {
     base64(hash.as_bytes())
 }
 
+/// Reads a hash in the one spelling that the formats of this module have for it.
+#[must_use]
+pub fn read_hash(text: &str) -> Option<Digest> {
+    digest(text)
+}
+
 /// Base 64 with padding (RFC 4648 section 4).
 fn base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)

@@ -114,6 +114,11 @@ fn published(recorded: &Recorded) -> Result<Option<Shown>> {
     Shown::parse(&note).context("what the directory has published is no checkpoint").map(Some)
 }
 
+/// The key that verifies the log of the directory `dir`, by the directory's own word.
+pub fn log_key(dir: &Path) -> Result<Option<VerifierKey>> {
+    Ok(published(&Recorded::open(dir)?)?.and_then(|shown| own_key(dir, &shown)))
+}
+
 /// The verifier key that belongs to the directory's own log key.
 fn own_key(dir: &Path, shown: &Shown) -> Option<VerifierKey> {
     let bytes = <[u8; 32]>::try_from(std::fs::read(dir.join("log.key")).ok()?).ok()?;

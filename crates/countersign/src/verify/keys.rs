@@ -33,9 +33,14 @@ impl LogKeys {
         Ok(keys)
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.log.is_empty()
+    }
+
     /// With the key `own` where none was given.
     pub fn or(mut self, own: Option<VerifierKey>) -> Self {
-        if self.log.is_empty() {
+        if self.is_empty() {
             self.log.extend(own);
         }
         self

@@ -34,27 +34,56 @@ pub struct RecordTerms {
     revocation_keys: Vec<PathBuf>,
 }
 
-impl RecordTerms {
-    /// The keys that are trusted for records.
-    pub fn keys(&self) -> Result<Vec<PublicKey>> {
-        public_keys(&self.keys)
-    }
-}
-
 /// Reads a length of time, such as `90m` or `24h`.
-fn duration(text: &str) -> Result<Duration> {
+pub fn duration(text: &str) -> Result<Duration> {
     let read = text.parse::<jiff::SignedDuration>().ok().and_then(|read| Duration::try_from(read).ok());
     read.ok_or_else(|| anyhow!("`{text}` is no length of time: expected a form such as `90m` or `24h`"))
 }
 
+/// Judges records by what was demanded.
+pub struct Judge {
+    keys: Vec<PublicKey>,
+    max_age: Option<Duration>,
+    bundle: Option<Value>,
+    bundle_keys: Vec<PublicKey>,
+    now: Timestamp,
+}
+
+impl Judge {
+    /// Reads the keys and the revocations that `terms` names; it judges as of `now`.
+    pub fn load(terms: &RecordTerms, now: Timestamp) -> Result<Self> {
+        Ok(Self {
+            keys: public_keys(&terms.keys)?,
+            max_age: terms.max_age,
+            bundle: terms.revocations.as_deref().map(json_file).transpose()?,
+            bundle_keys: public_keys(&terms.revocation_keys)?,
+            now,
+        })
+    }
+
+    /// Whether any key is trusted.
+    pub fn has_key(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// Judges a record.
+    pub fn verdict(&self, record: &Value) -> Verdict {
+        let known = Known { bundle: self.bundle.as_ref(), bundle_keys: &self.bundle_keys, ..Known::default() };
+        let trust = if self.has_key() { Trust::AnyOf(&self.keys) } else { Trust::Embedded };
+        verify(record, trust, &Demands { max_age: self.max_age, revocation: known, ..Demands::at(self.now) })
+    }
+
+    /// Why it is not known whether the key was revoked, where that was to be found out.
+    pub fn unknown_revocation(&self, verified: &Verified) -> Option<&'static str> {
+        let open = self.bundle.is_some() && verified.revocation.outcome != Outcome::Verified;
+        open.then(|| verified.revocation.cause.map_or("no_check_performed", Cause::code))
+    }
+}
+
 /// Verifies a record at the time `now`.
 pub fn record(record: &Value, terms: &RecordTerms, now: Timestamp) -> Result<Finding> {
-    let keys = terms.keys()?;
-    let revocation_keys = public_keys(&terms.revocation_keys)?;
-    let bundle = terms.revocations.as_deref().map(json_file).transpose()?;
-    let known = Known { bundle: bundle.as_ref(), bundle_keys: &revocation_keys, ..Known::default() };
-    let demands = Demands { max_age: terms.max_age, revocation: known, ..Demands::at(now) };
-    let verdict = verify(record, trust(&keys), &demands);
+    let judge = Judge::load(terms, now)?;
+    let verdict = judge.verdict(record);
     let verified = match &verdict {
         Verdict::Verified(verified) => verified,
         Verdict::Refused(refusal) => {
@@ -80,13 +109,12 @@ pub fn record(record: &Value, terms: &RecordTerms, now: Timestamp) -> Result<Fin
             }
         }
     }
-    if bundle.is_some() && verified.revocation.outcome != Outcome::Verified {
-        let why = verified.revocation.cause.map_or("no_check_performed", Cause::code);
+    if let Some(why) = judge.unknown_revocation(verified) {
         insert(&mut found, "code", why.into());
         let what = format!("whether its key was revoked could not be checked: {why}");
         return Ok(Finding::unchecked(what, found).noting(notes));
     }
-    if keys.is_empty() {
+    if !judge.has_key() {
         insert(&mut found, "code", "no_trusted_key".into());
         let what = "not verified: no trusted key. The record is whole, and who signed it is unknown: give the key with \
                     `--key`, from someone other than who gave you this";
@@ -96,11 +124,6 @@ pub fn record(record: &Value, terms: &RecordTerms, now: Timestamp) -> Result<Fin
     let said =
         format!("record of `{}` verified under the key {}", text(record, "/subject"), verified.trusted_key_thumbprint);
     Ok(Finding::holds(said, found).noting(notes))
-}
-
-/// Whose signature is believed.
-pub fn trust(keys: &[PublicKey]) -> Trust<'_> {
-    if keys.is_empty() { Trust::Embedded } else { Trust::AnyOf(keys) }
 }
 
 /// Reads a receipt and checks that `record` is in the batch it is from.

@@ -204,3 +204,33 @@ fn a_revoked_key_and_a_bundle_that_cannot_be_used_do_not_verify() {
     let found = verify(&bundle(&SigningKey::from_bytes(&[9; 32]), year)).exits(5).json();
     assert_eq!(found["code"], "bundle_expired", "{found}");
 }
+
+#[test]
+fn two_records_of_one_session_link_and_of_two_do_not() {
+    let desk = Desk::new();
+    let key = desk.trusted();
+    let transcript = desk.path("transcript.json");
+    std::fs::write(&transcript, r#"[{"tool":"a","verdict":"allow"}]"#).unwrap();
+    let hash = TaggedDigest::sha256(br#"[{"tool":"a","verdict":"allow"}]"#);
+    let first = desk.put("first.json", &signed(TaggedDigest::sha256(b"one policy"), hash.clone()));
+    let second = desk.put("second.json", &signed(TaggedDigest::sha256(b"another"), hash));
+    let link = |other: &str, more: &[&str]| -> Ran {
+        run([&["-o", "json", "evidence", "link", &first, other], more].concat())
+    };
+    let keys = ["--key-a", &key, "--key-b", &key];
+    let found = link(&second, &keys).exits(0).json();
+    assert_eq!((&found["linked"], &found["supersedes"]), (&true.into(), &false.into()));
+    assert_eq!(found["checks"]["same_policy_bundle"]["answer"], "not_performed");
+    let recompute = ["--transcript", &shown(&transcript), "--form", "jcs-entries/1"];
+    let found = link(&second, &[&keys[..], &recompute].concat()).exits(0).json();
+    assert_eq!(found["checks"]["transcript_recomputed"]["answer"], "holds");
+    // Nobody is trusted; another form; policies that must be the same; another session.
+    assert!(link(&second, &[]).exits(5).json()["unchecked"].as_str().unwrap().contains("--key-a"));
+    let other_form = ["--transcript", &shown(&transcript), "--form", "countersign-chain/1"];
+    link(&second, &[&keys[..], &other_form].concat()).exits(5);
+    link(&second, &[&keys[..], &["--same-policy-form"]].concat()).exits(5);
+    let other = desk.put("other.json", &sample());
+    let found = link(&other, &keys).exits(5).json();
+    assert_eq!(found["checks"]["same_transcript"]["answer"], "fails");
+    link(&second, &["--form", "jcs-entries/1"]).exits(3);
+}

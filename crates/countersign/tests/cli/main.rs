@@ -8,6 +8,7 @@ mod config;
 mod dev;
 mod doctor;
 mod evidence;
+mod evidence_bundle;
 mod evidence_log;
 mod evidence_record;
 mod harness;

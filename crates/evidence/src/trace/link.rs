@@ -117,6 +117,26 @@ pub fn check(first: &Side<'_>, second: &Side<'_>, demands: &Demands<'_>, terms: 
     report
 }
 
+impl Question {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::FirstVerifies => "first_verifies",
+            Self::SecondVerifies => "second_verifies",
+            Self::SameSubject => "same_subject",
+            Self::SameTranscript => "same_transcript",
+            Self::SameCallCount => "same_call_count",
+            Self::TranscriptRecomputed => "transcript_recomputed",
+            Self::SamePolicyBundle => "same_policy_bundle",
+            Self::IssuedTogether => "issued_together",
+            Self::ExplicitReference => "explicit_reference",
+            Self::FirstAnchored => "first_anchored",
+            Self::SecondAnchored => "second_anchored",
+        }
+    }
+}
+
 impl Report {
     /// Whether the two speak of one session: both verify, the subject and the
     /// transcript are the same, and no question was answered with no.
