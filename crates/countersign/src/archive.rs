@@ -1,7 +1,8 @@
 //! What was recorded, to be taken away: from a server, or from a data directory
 //! beside a server that may be running.
 
-use std::collections::HashSet;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use countersign_core::Timestamp;
 use countersign_core::id::ChainId;
 use countersign_evidence::entry::Entry;
 use countersign_evidence::log::note::VerifierKey;
+use countersign_evidence::log::receipt::Receipt;
 use countersign_evidence::trace::anchor::Batch;
 use countersign_store::{Documents as _, Ledger as _};
 use serde::Deserialize;
@@ -19,7 +21,7 @@ use ureq::http::StatusCode;
 
 use crate::client::Client;
 use crate::node::explain;
-use crate::tlog::{Recorded, Remote, Source};
+use crate::tlog::{Hashes, NoHash, Recorded, Remote, Shown, Source};
 
 /// How many entries are asked for at once: the most that a server answers.
 const PAGE: usize = 1_000;
@@ -144,6 +146,16 @@ fn closed_session(entry: &[u8]) -> Option<String> {
     (event.noun == "session" && event.verb == "close").then(|| event.id.to_owned())
 }
 
+/// The session whose record an entry anchors.
+fn anchored_session(entry: &Entry<'_>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Anchored<'a> {
+        session: &'a str,
+    }
+    let event = (entry.kind == "trace").then(|| serde_json::from_str::<Anchored<'_>>(entry.event.get()).ok());
+    event.flatten().map(|event| event.session.to_owned())
+}
+
 /// The record as a server shows it.
 pub struct Online {
     client: Client,
@@ -237,12 +249,66 @@ pub struct Offline {
     dir: PathBuf,
     recorded: Recorded,
     key: Option<VerifierKey>,
+    spans: OnceCell<HashMap<String, Span>>,
+}
+
+/// Where a session is in the record, by indexes in the log.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    first: u64,
+    last: u64,
+    /// The entry that anchors its record.
+    anchor: Option<u64>,
 }
 
 impl Offline {
     /// The data directory `dir`, whose log has the key `key` where that is known.
     pub fn open(dir: &Path, key: Option<VerifierKey>) -> Result<Self> {
-        Ok(Self { dir: dir.to_owned(), recorded: Recorded::open(dir)?, key })
+        Ok(Self { dir: dir.to_owned(), recorded: Recorded::open(dir)?, key, spans: OnceCell::new() })
+    }
+
+    fn read(&self, start: u64, limit: usize) -> Result<Vec<Vec<u8>>> {
+        self.recorded.ledger().read(start, limit).map_err(|why| explain(&why, &self.dir))
+    }
+
+    /// Where a session is, found by reading the record once.
+    fn span(&self, session: &str) -> Result<Option<Span>> {
+        if let Some(spans) = self.spans.get() {
+            return Ok(spans.get(session).copied());
+        }
+        let (mut spans, mut index) = (HashMap::<String, Span>::new(), 0);
+        loop {
+            let read = self.read(index, PAGE)?;
+            if read.is_empty() {
+                break;
+            }
+            for bytes in read {
+                let entry = Entry::read(&bytes).with_context(|| format!("entry {index} cannot be read"))?;
+                if entry.chain.id.starts_with("sess_") || entry.chain.id.starts_with("track_") {
+                    let new = Span { first: index, last: index, anchor: None };
+                    spans.entry(entry.chain.id.to_owned()).or_insert(new).last = index;
+                }
+                if let Some(span) = anchored_session(&entry).and_then(|session| spans.get_mut(&session)) {
+                    span.anchor = Some(index);
+                }
+                index += 1;
+            }
+        }
+        Ok(self.spans.get_or_init(|| spans).get(session).copied())
+    }
+
+    /// The log's receipt for the entry that anchors a session's record.
+    fn anchor(&self, session: &str) -> Result<Option<Vec<u8>>> {
+        let Some(index) = self.span(session)?.and_then(|span| span.anchor) else { return Ok(None) };
+        let covering = || -> Result<Option<Shown>> {
+            let Some(bytes) = self.recorded.checkpoint()? else { return Ok(None) };
+            Ok(Some(Shown::parse(&bytes)?).filter(|shown| shown.checkpoint.head().size > index))
+        };
+        let Some(shown) = wait(covering)? else { return Ok(None) };
+        let head = shown.checkpoint.head();
+        let proof = Hashes::of(&self.recorded, head).prove(index, head.size).map_err(NoHash::into_error)?;
+        let extra = self.read(index, 1)?.pop().unwrap_or_default();
+        Ok(Some(Receipt { index, proof, checkpoint: shown.note, extra }.to_string().into_bytes()))
     }
 }
 
@@ -255,10 +321,16 @@ struct Document {
 
 impl Archive for Offline {
     fn page(&self, asked: &Asked, from: Option<u64>) -> Result<(Vec<Kept>, Option<u64>)> {
-        let start = from.unwrap_or(0);
-        let read = self.recorded.ledger().read(start, PAGE).map_err(|why| explain(&why, &self.dir))?;
+        let mut start = from.unwrap_or(0);
+        let mut end = u64::MAX;
+        if let Some(session) = &asked.session {
+            let Some(span) = self.span(session)? else { return Ok((Vec::new(), None)) };
+            start = start.max(span.first);
+            end = span.last;
+        }
+        let read = self.read(start, PAGE)?;
         let next = start + u64::try_from(read.len())?;
-        let is_last = read.len() < PAGE;
+        let is_last = read.len() < PAGE || next > end;
         let mut kept = Vec::new();
         for (index, bytes) in (start..).zip(read) {
             let entry = Entry::read(&bytes).with_context(|| format!("entry {index} cannot be read"))?;
@@ -280,7 +352,12 @@ impl Archive for Offline {
             .with_context(|| format!("what is kept of session `{session}` is no record"))?;
         let batch = Batch::new(std::slice::from_ref(&kept.record))?;
         let receipt = serde_json::to_value(batch.and_then(|batch| batch.receipt(0)))?;
-        Ok(Some(Traced { record: kept.record, receipt, policy: kept.policy.into_bytes(), proof: None }))
+        Ok(Some(Traced {
+            record: kept.record,
+            receipt,
+            policy: kept.policy.into_bytes(),
+            proof: self.anchor(session)?,
+        }))
     }
 
     fn log(&self) -> &dyn Source {
