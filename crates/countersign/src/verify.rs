@@ -15,6 +15,7 @@ use crate::data_dir::database;
 use crate::finding::Finding;
 use crate::tlog::{Folder, Remote};
 
+mod anchor;
 mod bundle;
 mod data_dir;
 pub mod keys;
@@ -88,7 +89,7 @@ pub fn verify(
         return receipt::receipt(&bytes, &keys);
     }
     if let Some(record) = record::read(&bytes)? {
-        return record::record(&record, &terms.record, now);
+        return record::record(&record, &terms.record, &keys, now);
     }
     bail!(
         "`{what}` is nothing that can be verified: expected a bundle, a receipt (`{HEADER}`) or a TRACE record \

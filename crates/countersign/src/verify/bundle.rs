@@ -12,20 +12,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use countersign_core::Digest;
 use countersign_evidence::bundle::{Asked, Line, Manifest, Part, Replay, Summing};
-use countersign_evidence::entry::Entry;
 use countersign_evidence::log::checkpoint::Checkpoint;
-use countersign_evidence::log::merkle::leaf_hash;
 use countersign_evidence::log::note::Note;
-use countersign_evidence::log::proof::verify_inclusion;
-use countersign_evidence::log::receipt::Receipt;
-use countersign_evidence::trace::delegation::record_digest;
-use countersign_evidence::trace::digest::Algorithm;
 use countersign_evidence::trace::json as trace_json;
-use countersign_evidence::trace::key::thumbprint;
 use countersign_evidence::trace::verify::{Check, Verdict};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::anchor::Anchor;
 use super::keys::{LogKeys, NO_KEY};
 use super::record::{Judge, anchored};
 use crate::finding::Finding;
@@ -97,7 +90,8 @@ struct Record {
     session: String,
     signed: Value,
     root: Option<String>,
-    is_anchored: bool,
+    /// Where the log says that it is, if the log's word can be taken.
+    anchor: Option<Anchor>,
 }
 
 impl<'a> Reading<'a> {
@@ -253,19 +247,8 @@ impl<'a> Reading<'a> {
         Checkpoint::parse(note.text()).map_err(|why| why.to_string())
     }
 
-    /// A record: its signature, its transcript and the policy it names.
+    /// A record: its transcript and the policy it names. Whether it is believed depends on where it is logged.
     fn record(&mut self, session: &str, record: Value) -> Checked<()> {
-        let verdict = self.judge.verdict(&record);
-        let verified = match &verdict {
-            Verdict::Verified(verified) => verified,
-            Verdict::Refused(why) => return wrong(format!("{why} ({})", why.code())),
-        };
-        if let Some(why) = self.judge.unknown_revocation(verified) {
-            self.open.push(format!("whether the key of session `{session}`'s record was revoked: {why}"));
-        }
-        let performed = [Check::Transcript, Check::PolicyBundle, Check::Inclusion, Check::KeyTrust];
-        let left = verified.checks_not_performed.iter().filter(|check| !performed.contains(check));
-        self.not_performed.extend(left.map(|check| check.code()));
         match self.replay.chain(session).filter(|followed| followed.is_whole) {
             None => self.open.push(format!("the transcript of session `{session}`: its entries are not all here")),
             Some(followed) => {
@@ -283,7 +266,7 @@ impl<'a> Reading<'a> {
         let policy = policy.and_then(|hash| Digest::parse(hash.strip_prefix("sha256:")?).ok());
         let Some(policy) = policy else { return wrong("its policy's digest is not a SHA-256 one") };
         self.policies_named.insert(policy);
-        self.record = Some(Record { session: session.to_owned(), signed: record, root: None, is_anchored: false });
+        self.record = Some(Record { session: session.to_owned(), signed: record, root: None, anchor: None });
         self.records += 1;
         Ok(())
     }
@@ -303,50 +286,45 @@ impl<'a> Reading<'a> {
 
     /// The log's receipt for the entry that anchors a record.
     fn anchor(&mut self, session: &str, bytes: &[u8]) -> Checked<()> {
-        #[derive(Deserialize)]
-        struct Anchoring {
-            key: String,
-            merkle_root: String,
-            record: String,
-            session: String,
-        }
-        let fault = |why: &dyn std::fmt::Display| Failed::Wrong(why.to_string());
-        let receipt = Receipt::parse(bytes).map_err(|why| fault(&why))?;
-        let checkpoint = self.opened(&receipt.checkpoint).map_err(|why| fault(&why))?;
-        let (leaf, head) = (leaf_hash(&receipt.extra), checkpoint.head());
-        verify_inclusion(&leaf, receipt.index, &head, &receipt.proof).map_err(|why| fault(&why))?;
-        let other = self.replay.head().filter(|other| other.origin() != checkpoint.origin());
-        let split = self.replay.head().filter(|other| other.head().size == head.size && other.head() != head);
-        if other.or(split).is_some() {
-            return wrong("its checkpoint is of another tree than the entries");
-        }
-        let entry = Entry::read(&receipt.extra).map_err(|why| fault(&why))?;
-        if entry.kind != "trace" {
-            return wrong("its entry anchors nothing");
-        }
-        let said: Anchoring = serde_json::from_str(entry.event.get()).map_err(|why| fault(&why))?;
-        let is_signed = self.is_signed;
         let of = self.record_of(session)?;
-        let digest = record_digest(&of.signed, Algorithm::Sha256).map_err(|why| fault(&why))?;
-        let Some(root) = &of.root else { return wrong("its record has no receipt") };
-        let key = of.signed.pointer("/cnf/jwk").and_then(|jwk| thumbprint(jwk).ok());
-        let fits = said.record == digest.as_str()
-            && said.session == session
-            && &said.merkle_root == root
-            && Some(&said.key) == key.as_ref();
-        if !fits {
+        let Some(root) = of.root.clone() else { return wrong("its record has no receipt") };
+        let record = of.signed.clone();
+        let anchor = Anchor::read(bytes, &record, |note| self.opened(note)).map_err(Failed::Wrong)?;
+        if anchor.session != session || anchor.root != root {
             return wrong("the entry anchors another record");
         }
-        of.is_anchored = is_signed;
+        let here = &anchor.checkpoint;
+        let is_other = |other: &Checkpoint| {
+            other.origin() != here.origin() || (other.head().size == here.head().size && other.head() != here.head())
+        };
+        if self.replay.head().is_some_and(is_other) {
+            return wrong("its checkpoint is of another tree than the entries");
+        }
+        let is_signed = self.is_signed;
+        self.record_of(session)?.anchor = Some(anchor).filter(|_| is_signed);
         Ok(())
     }
 
     /// A record is complete when the next file is another's.
     fn end_of_record(&mut self) -> Checked<()> {
-        let Some(Record { session, root, is_anchored, .. }) = self.record.take() else { return Ok(()) };
+        let Some(Record { session, signed, root, anchor }) = self.record.take() else { return Ok(()) };
         if root.is_none() {
             return wrong(format!("the record of session `{session}` has no receipt"));
         }
+        let verdict = self.judge.verdict(&signed, anchor.as_ref().map(Anchor::position));
+        let verified = match &verdict {
+            Verdict::Verified(verified) => verified,
+            Verdict::Refused(why) => {
+                return wrong(format!("the record of session `{session}`: {why} ({})", why.code()));
+            }
+        };
+        if let Some(why) = self.judge.unknown_revocation(verified) {
+            self.open.push(format!("whether the key of session `{session}`'s record was revoked: {why}"));
+        }
+        let performed = [Check::Transcript, Check::PolicyBundle, Check::Inclusion, Check::KeyTrust];
+        let left = verified.checks_not_performed.iter().filter(|check| !performed.contains(check));
+        self.not_performed.extend(left.map(|check| check.code()));
+        let is_anchored = anchor.is_some();
         if !is_anchored {
             self.not_performed.insert(Check::Inclusion.code());
         }

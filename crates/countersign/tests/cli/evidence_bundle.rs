@@ -219,15 +219,22 @@ fn a_forger_who_writes_a_manifest_that_fits_is_found_by_what_is_signed() {
     assert!(fault(&|f| f.get_mut(&policy).unwrap().push(b' ')).contains("its digest is not its name"));
     let extra = format!("policies/{}.json", Digest::of(b"{}"));
     assert!(fault(&|f| drop(f.insert(extra.clone(), b"{}".to_vec()))).contains("named"));
-    // A record that somebody else has signed.
+    // A record that somebody else has signed, with a receipt that fits.
     let re_signed = |files: &mut Files| {
         let record: Value = serde_json::from_slice(&files[&name(".json")]).unwrap();
         let record = countersign_evidence::trace::record::TrustRecord::read(&record).unwrap();
         let key = SigningKey::from_bytes(&[6; 32]);
         let signed = countersign_evidence::trace::record::sign(&record, &key).unwrap();
+        let batch = countersign_evidence::trace::anchor::Batch::new(std::slice::from_ref(&signed)).unwrap().unwrap();
         files.insert(name(".json"), serde_json::to_vec(&signed).unwrap());
+        files.insert(name(".receipt.json"), serde_json::to_vec(&batch.receipt(0)).unwrap());
     };
-    assert!(fault(&re_signed).contains("key_untrusted"));
+    assert!(fault(&re_signed).contains("anchors another record"));
+    let unanchored = |files: &mut Files| {
+        re_signed(files);
+        files.remove(&name(".tlog-proof"));
+    };
+    assert!(fault(&unanchored).contains("key_untrusted"));
 }
 
 #[test]
@@ -339,10 +346,38 @@ fn a_record_is_exported_and_verifies_by_itself() {
     let verify = ["-o", "json", "evidence", "verify", &out, "--key", &desk.file("trusted.jwk.json")];
     let found = run([&verify[..], &["--receipt", &desk.file("receipt.json")]].concat()).exits(0).json();
     assert_eq!(found["code"], "verified");
+    // The log's own receipt vouches for the key, and is for this record alone.
+    std::fs::write(desk.path("anchor"), fetch(&desk.dev, &format!("/api/v1/sessions/{session}/trace/proof"))).unwrap();
+    let logged = ["-o", "json", "evidence", "verify", &out, "--receipt", &desk.file("anchor")];
+    let found = run([&logged[..], &["--vkey", &desk.vkey]].concat()).exits(0).json();
+    assert_eq!(found["logged"]["session"], session.as_str());
+    assert_eq!(run(logged).exits(5).json()["code"], "no_trusted_key");
+    revoked_from_a_position_on(&desk, &logged, found["logged"]["entry"].as_str().unwrap().parse().unwrap());
     let data = desk.file("data");
     let offline = run(["evidence", "export", "--format", "trace", "--session", &session, "--data", &data]).exits(0).out;
     assert_eq!(offline, std::fs::read_to_string(&out).unwrap());
     let open = desk.session(&[]);
     let since = ["evidence", "export", "--format", "trace", "--since", "2020-01-01T00:00:00Z"];
     assert_eq!(desk.dev.admin(&since).exits(0).out.lines().count(), 1, "the open session `{open}` has none");
+}
+
+/// A record of a revoked key stands if the log shows that it was there before.
+fn revoked_from_a_position_on(desk: &Desk, verify: &[&str], entry: u64) {
+    let recovery = SigningKey::from_bytes(&[8; 32]);
+    let pem = countersign_evidence::trace::key::signing_key_to_pem(&recovery).unwrap();
+    std::fs::write(desk.path("recovery.pem"), pem).unwrap();
+    std::fs::write(desk.path("recovery.json"), PublicKey::from(&recovery).jwk().to_string()).unwrap();
+    let jwk: Value = serde_json::from_slice(&std::fs::read(desk.path("trusted.jwk.json")).unwrap()).unwrap();
+    let key_id = PublicKey::from_jwk(&jwk).unwrap().thumbprint().to_owned();
+    let (origin, _) = desk.vkey.split_once('+').unwrap();
+    let revoke = |last: u64| {
+        let last = last.to_string();
+        let order = ["trace", "revoke-key", "--key-id", &key_id, "--last-valid-entry", &last, "--log", origin];
+        let bundle = run([&order[..], &["--signing-key", &desk.file("recovery.pem")]].concat()).exits(0).out;
+        std::fs::write(desk.path("revocations.json"), bundle).unwrap();
+        let by = ["--revocations", &desk.file("revocations.json"), "--revocation-key", &desk.file("recovery.json")];
+        run([verify, &["--vkey", &desk.vkey], &by].concat())
+    };
+    revoke(entry).exits(0);
+    assert_eq!(revoke(entry - 1).exits(5).json()["code"], "key_revoked");
 }
