@@ -57,8 +57,11 @@ impl Shown {
     /// Reads the one that `source` shows; `name` is for errors.
     pub fn of(source: &dyn Source, name: &str) -> Result<Self> {
         let bytes = source.checkpoint()?;
-        let bytes =
-            bytes.with_context(|| format!("`{name}` has published no checkpoint yet; try again in a second"))?;
+        let bytes = bytes.with_context(|| {
+            format!(
+                "`{name}` shows no checkpoint: none is published yet, or it is no log (a server's ends with `/log`)"
+            )
+        })?;
         Self::parse(&bytes).with_context(|| format!("`{name}` is no log: its checkpoint cannot be read"))
     }
 }

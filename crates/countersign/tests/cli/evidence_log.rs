@@ -85,7 +85,8 @@ fn a_url_verifies_like_files_and_says_so_where_entries_are_not_for_who_asks() {
     assert!(files.asked().contains(&"tile/0/001.p/44".to_owned()), "the hashes are checked all the same");
     flip(&folder.path().join("tile/0/000"), 0);
     assert_eq!(verify(&files.url, &["--vkey", &key]).exits(5).json()["position"], 0);
-    drop(verify("http://127.0.0.1:9/log", &["--vkey", &key]).refused(&["cannot ask"]));
+    verify("http://127.0.0.1:9/log", &["--vkey", &key]).refused(&["cannot ask"]);
+    verify(&format!("{}/elsewhere", files.url), &["--vkey", &key]).refused(&["shows no checkpoint", "/log"]);
 }
 
 #[test]
