@@ -26,8 +26,8 @@ mod records;
 mod tarball;
 mod tlog;
 mod vault;
-mod witness;
 mod verify;
+mod witness;
 
 /// Entries are made on one thread and dropped on another, which the system's
 /// allocator pays for with a lock: `docs/performance.md` has the figures.
