@@ -179,6 +179,8 @@ fn a_key_that_was_put_in_place_by_force_is_recorded_and_nobody_vouches_for_it() 
         assert_eq!(named(&dir).last().unwrap(), &(named(&dir).last().unwrap().0, second, Some(first.clone()), false));
         let logs = serving.logs.concat();
         assert!(logs.contains("without its endorsement") && logs.contains("ERROR"), "{logs}");
+        let health: Value = serde_json::from_str(&fetch(&serving.url, "/health").unwrap()).unwrap();
+        assert!(health["log"]["warning"].as_str().unwrap().contains(&first), "{health}");
         serving.stop();
     }
     assert_eq!(named(&dir).len(), 2);

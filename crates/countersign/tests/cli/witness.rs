@@ -193,7 +193,7 @@ fn a_server_whose_history_was_replaced_is_refused_and_says_so_and_goes_on_decidi
     let found = health(&serving, |log| log["witnesses"][0]["disputed"] == true && log.get("failure").is_some());
     assert_eq!(found["size"], 0, "nothing that lacks the quorum is published");
     assert!(opened(&serving, &witness.vkey).is_none());
-    assert!(found["witnesses"][0]["failure"].as_str().unwrap().contains(&format!("a tree of {before} entries")));
+    assert!(found["witnesses"][0]["failure"].as_str().unwrap().contains("saw"), "{found}");
     assert!(fetch(&serving.url, "/metrics").1.contains("countersign_log_witness_disputes{witness="));
     serving.run(KEY, &["agent", "list"]).exits(0);
     serving.stop();
@@ -309,13 +309,11 @@ fn killed_while_it_cosigns_it_has_forgotten_nothing_that_it_gave_out() {
         assert!(seen >= size, "it gave out {size} and remembers {seen}");
         size = seen;
         let process = witness.child.id();
-        let url = witness.url.clone();
+        let (given, answers) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 // It is killed after some answers, and while it works on another.
-                for _ in 0..round * 3 {
-                    fetch(&url, "/vkey");
-                }
+                answers.iter().take(round * 3).for_each(drop);
                 send("-KILL", process);
             });
             loop {
@@ -325,6 +323,8 @@ fn killed_while_it_cosigns_it_has_forgotten_nothing_that_it_gave_out() {
                     Ok(answer) => panic!("{answer:?}"),
                     Err(_) => return,
                 }
+                // Nobody listens any more once it is being killed.
+                let _ = given.send(());
             }
         });
     }
