@@ -396,3 +396,20 @@ fn a_witness_does_not_start_on_what_would_make_it_forget_or_change_its_name() {
     crate::harness::Dev::start(&data).stop("-INT");
     run(["witness", "--data", data.to_str().unwrap(), "--log", &vkey(1)]).refused(&["data directory of a server"]);
 }
+
+#[test]
+#[ignore = "needs Go and its module proxy"]
+fn go_is_a_log_that_our_witness_cosigns() {
+    use base64::Engine as _;
+    let folder = tempfile::tempdir().unwrap();
+    let witness = Witness::start(folder.path(), &[&vkey(1)]);
+    // The private key as Go's libraries read it: `PRIVATE+KEY+name+id+base64(type || seed)`.
+    let seed = base64::prelude::BASE64_STANDARD.encode([&[1_u8][..], &[1; 32]].concat());
+    let id = vkey(1).split('+').nth(1).unwrap().to_owned();
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    let mut go = std::process::Command::new("go");
+    go.args(["run", ".", &witness.url, &format!("PRIVATE+KEY+{ORIGIN}+{id}+{seed}"), &witness.vkey.to_string()]);
+    let ran = crate::harness::ran(go.current_dir(program)).exits(0);
+    print!("{}", ran.out);
+    assert_eq!(witness.splits().len(), 1);
+}
