@@ -49,6 +49,13 @@ def test_the_new_suite_and_the_new_library_refuse_the_old_form(legacy, write):
         verify_record(json.loads(text), legacy.world.jwk)
 
 
+def test_an_agent_named_by_a_did_has_no_old_form_and_the_refusal_says_so(world):
+    closed = world.closed(agent=world.agent(metadata={"did": "did:web:acme.example:a"}))
+    answer = world.wire.get(f"/api/v1/sessions/{closed.id}/trace?profile=v0.1")
+    assert (answer.status, answer.json["code"]) == (400, "invalid_request"), answer.text
+    assert "did:web:acme.example:a" in answer.json["message"] and "v0.2" in answer.json["message"]
+
+
 def test_the_old_suite_refuses_the_new_form(legacy, write):
     ran = trace_tests(write("record.json", legacy.part("")), 0, tools=V01)
     assert (ran.code, ran.failed) == (1, {"TR-ENV"}), ran.text

@@ -129,10 +129,17 @@ impl Engine {
     }
 
     /// The same record in the superseded profile v0.1, which verifiers of v0.2
-    /// must refuse. It is signed anew, and not anchored.
+    /// must refuse. It is signed anew, and not anchored. There is none of an
+    /// agent that is named by a DID, which v0.1 does not know.
     pub async fn legacy_trace(&self, caller: &Caller, session: &str) -> Result<Value, Error> {
         let traced = self.trace(caller, session).await?;
         let mut record = TrustRecord::read(&traced.record).map_err(|why| unsigned(&why))?;
+        let subject = record.subject.as_str();
+        if !subject.starts_with("spiffe://") {
+            return Err(Error::Invalid(format!(
+                "v0.1 names agents by SPIFFE ids alone, and this record is about `{subject}`: ask for `v0.2`"
+            )));
+        }
         record.eat_profile = Profile::LegacyV01;
         if record.transparency.is_none() {
             // v0.1 demands a URI: a name of what it is, since there is no address.

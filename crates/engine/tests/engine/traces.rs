@@ -245,6 +245,17 @@ async fn the_superseded_profile_is_only_for_who_asks_for_it() {
 }
 
 #[tokio::test]
+async fn the_superseded_profile_has_no_form_for_an_agent_named_by_a_did() {
+    let world = World::new().await;
+    let metadata = json!({ "did": "did:web:agents.example:a" }).to_string();
+    let agent = world.agent_of(&world.org, NewAgent { metadata, ..new_agent("named") }).await;
+    let (session, record) = closed(&world, &agent).await;
+    assert_eq!(record["subject"], "did:web:agents.example:a");
+    let legacy = world.engine.legacy_trace(&world.org.auditor, session.id.as_str()).await;
+    assert_eq!(refusal(legacy), "invalid");
+}
+
+#[tokio::test]
 async fn a_record_names_the_record_of_the_session_that_delegated() {
     let world = World::new().await;
     let (lender, borrower) = (world.agent("lender", &["*"]).await, world.agent("borrower", &[]).await);
