@@ -39,7 +39,7 @@ nightly:
 	COUNTERSIGN_KILLS=200 $(CARGO) test --package countersign --test crash -- --nocapture
 	$(CARGO) test --package countersign-store --test torn -- --nocapture
 
-## make compat    the published SDKs against a live server
+## make compat    the published SDKs and TRACE tools against a live server
 compat:
 	$(CARGO) build --package countersign
 	compat/run
