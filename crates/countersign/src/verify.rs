@@ -59,17 +59,17 @@ pub fn verify(
     api_key: Option<String>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Finding> {
-    let keys = LogKeys::new(terms.vkeys)?;
+    let mut keys = LogKeys::new(terms.vkeys)?;
     let seen = terms.seen.as_deref();
     if is_url(what) {
-        return tree::tree(&Remote::new(what, api_key)?, what, &keys, seen, progress);
+        return tree::tree(&Remote::new(what, api_key)?, what, &mut keys, seen, progress);
     }
     let path = Path::new(what);
     if database(path).is_file() {
         return data_dir::replay(path, keys, seen, progress);
     }
     if Folder::is_at(path) {
-        return tree::tree(&Folder::new(path), what, &keys, seen, progress);
+        return tree::tree(&Folder::new(path), what, &mut keys, seen, progress);
     }
     if path.is_dir() {
         bail!("`{what}` is no data directory (`countersign.db`), and no copy of a log (`checkpoint` and `tile/`)");

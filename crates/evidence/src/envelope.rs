@@ -18,6 +18,8 @@ pub struct Envelope<'a> {
     pub index: u64,
     /// The chain's head before it, as it says.
     pub prev: Digest,
+    /// What it is about, such as `decision`.
+    pub kind: &'a str,
     /// When it happened, as it says.
     pub time: &'a str,
     /// What it adds to its chain's tally.
@@ -57,6 +59,6 @@ impl<'a> Envelope<'a> {
         scanner.literal("}")?;
         scanner.end()?;
         let count = if kind == "decision" { counted(verdict?, judged?) } else { None };
-        Some(Self { chain, index, prev, time, count })
+        Some(Self { chain, index, prev, kind, time, count })
     }
 }

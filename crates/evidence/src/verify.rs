@@ -66,15 +66,15 @@ impl Verifier {
         Self::default()
     }
 
-    /// Checks the next entry.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Bad> {
+    /// Checks the next entry, and says of which kind it is.
+    pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a str, Bad> {
         let position = self.entries;
-        self.check(bytes).map_err(|fault| Bad { position, fault })?;
+        let kind = self.check(bytes).map_err(|fault| Bad { position, fault })?;
         self.entries += 1;
-        Ok(())
+        Ok(kind)
     }
 
-    fn check(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    fn check<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a str, Fault> {
         let entry = read(bytes)?;
         Timestamp::parse(entry.time).map_err(|_| Fault::Malformed)?;
         if let Some(chain) = self.chains.get_mut(entry.chain) {
@@ -83,7 +83,7 @@ impl Verifier {
             let id = ChainId::parse(entry.chain).map_err(|_| Fault::Malformed)?;
             self.chains.insert(id, follow(Chain::GENESIS, &entry, bytes)?);
         }
-        Ok(())
+        Ok(entry.kind)
     }
 
     /// How many entries verified.
@@ -126,8 +126,8 @@ fn the_long_way(bytes: &[u8]) -> Result<Envelope<'_>, Fault> {
         return Err(Fault::NotCanonical);
     }
     let count = entry.count();
-    let (place, time) = (entry.chain, entry.time);
-    Ok(Envelope { chain: place.id, index: place.index, prev: place.prev, time, count })
+    let (place, kind, time) = (entry.chain, entry.kind, entry.time);
+    Ok(Envelope { chain: place.id, index: place.index, prev: place.prev, kind, time, count })
 }
 
 #[cfg(test)]

@@ -16,12 +16,12 @@ use countersign_evidence::log::merkle::{Frontier, leaf_hash};
 use countersign_evidence::log::note::{Algorithm, KeyName, VerifierKey};
 use countersign_evidence::verify::Verifier;
 use countersign_store::{Checkpoint, Ledger, StoreError};
-use ed25519_dalek::SigningKey;
 use serde_json::json;
 
 use super::keys::{LogKeys, NO_KEY};
 use super::tree::compare;
 use crate::finding::Finding;
+use crate::log_key::{self, default_file};
 use crate::node::explain;
 use crate::tlog::{Recorded, Shown, Source as _};
 
@@ -37,6 +37,10 @@ pub fn replay(dir: &Path, keys: LogKeys, seen: Option<&Path>, progress: &mut dyn
     // The checkpoint is read before the length, so that it never covers more.
     let checkpoint = ledger.checkpoint(usize::MAX).map_err(explain)?;
     let published = published(&recorded)?;
+    let mut keys = match &published {
+        Some(shown) if keys.is_empty() => keys.or(own_key(dir, shown)?),
+        _ => keys,
+    };
     let mut tree = Frontier::new();
     let length = ledger.length().map_err(explain)?;
 
@@ -57,8 +61,9 @@ pub fn replay(dir: &Path, keys: LogKeys, seen: Option<&Path>, progress: &mut dyn
             Err(why) => return Err(explain(why)),
         };
         for bytes in &entries {
-            if let Err(bad) = verifier.push(bytes) {
-                return Ok(Finding::bad_entry(bad.position, bad.fault.to_string()));
+            match verifier.push(bytes) {
+                Ok(kind) => keys.follow(verifier.entries() - 1, kind, bytes),
+                Err(bad) => return Ok(Finding::bad_entry(bad.position, bad.fault.to_string())),
             }
             tree.append(leaf_hash(bytes));
             if let Some(head) = published
@@ -90,7 +95,6 @@ pub fn replay(dir: &Path, keys: LogKeys, seen: Option<&Path>, progress: &mut dyn
             let fault = format!("missing: {size} entries were published, and {entries} are there");
             return Ok(Finding::bad_entry(entries, fault));
         }
-        let keys = keys.or(own_key(dir, shown));
         match keys.open(&shown.note) {
             Err(why) => return Ok(Finding::bad_entry(size, format!("its checkpoint: {why}"))),
             Ok(None) => {
@@ -116,14 +120,15 @@ fn published(recorded: &Recorded) -> Result<Option<Shown>> {
 
 /// The key that verifies the log of the directory `dir`, by the directory's own word.
 pub fn log_key(dir: &Path) -> Result<Option<VerifierKey>> {
-    Ok(published(&Recorded::open(dir)?)?.and_then(|shown| own_key(dir, &shown)))
+    let published = published(&Recorded::open(dir)?)?;
+    Ok(published.map(|shown| own_key(dir, &shown)).transpose()?.flatten())
 }
 
 /// The verifier key that belongs to the directory's own log key.
-fn own_key(dir: &Path, shown: &Shown) -> Option<VerifierKey> {
-    let bytes = <[u8; 32]>::try_from(std::fs::read(dir.join("log.key")).ok()?).ok()?;
-    let name = KeyName::parse(shown.checkpoint.origin().as_str()).ok()?;
-    Some(VerifierKey::new(name, Algorithm::Ed25519, SigningKey::from_bytes(&bytes).verifying_key()))
+fn own_key(dir: &Path, shown: &Shown) -> Result<Option<VerifierKey>> {
+    let Some(key) = log_key::read(&default_file(dir))? else { return Ok(None) };
+    let name = KeyName::parse(shown.checkpoint.origin().as_str())?;
+    Ok(Some(VerifierKey::new(name, Algorithm::Ed25519, key.verifying_key())))
 }
 
 /// The first chain that does not stand where the checkpoint says, by its last entry.

@@ -1,10 +1,13 @@
-//! The keys that a reader was given, from someone other than who is checked.
+//! The keys that a reader was given, from someone other than who is checked, and
+//! those that a log's entries lead to from there.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use countersign_evidence::event::{Event as _, LogKey};
 use countersign_evidence::log::checkpoint::{Checkpoint, Opened, Origin, Trust, Untrusted};
-use countersign_evidence::log::note::{Algorithm, Note, VerifierKey};
+use countersign_evidence::log::note::{Algorithm, KeyName, Note, VerifierKey};
+use countersign_evidence::log::rotation::{Break, Keys};
 use countersign_evidence::trace::json;
 use countersign_evidence::trace::key::PublicKey;
 
@@ -14,8 +17,19 @@ pub const NO_KEY: &str = "give the log's verifier key with `--vkey`, from someon
 /// The verifier keys of logs, and of witnesses that must have cosigned.
 #[derive(Debug, Default)]
 pub struct LogKeys {
-    log: Vec<VerifierKey>,
+    log: Vec<Keys>,
     witnesses: Vec<VerifierKey>,
+}
+
+/// Why a checkpoint is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// It is not what the trusted keys sign.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
+    /// Its entries say that another key holds, which the trusted one does not lead to.
+    #[error("its log went on with another key: {0}")]
+    Lost(Break),
 }
 
 impl LogKeys {
@@ -26,11 +40,10 @@ impl LogKeys {
         if let Some(name) = witnesses.first().map(VerifierKey::name).filter(|_| log.is_empty()) {
             bail!("`{name}` is a witness's key, of type 4: give the log's own, of type 1, too");
         }
-        let keys = Self { log, witnesses };
-        if let Some(first) = keys.log.first() {
-            keys.trust(first)?;
+        if let Some(first) = log.first() {
+            trust(first.name(), vec![first.clone()], &witnesses)?;
         }
-        Ok(keys)
+        Ok(Self { log: log.into_iter().map(Keys::trusting).collect(), witnesses })
     }
 
     /// Whether there is none.
@@ -41,28 +54,45 @@ impl LogKeys {
     /// With the key `own` where none was given.
     pub fn or(mut self, own: Option<VerifierKey>) -> Self {
         if self.is_empty() {
-            self.log.extend(own);
+            self.log.extend(own.map(Keys::trusting));
         }
         self
     }
 
-    /// Believes a checkpoint, or says why not; `Ok(None)` where there is no key.
-    pub fn open(&self, note: &Note) -> Result<Option<Opened>, Untrusted> {
-        let Some(first) = self.log.first() else { return Ok(None) };
-        let checkpoint = Checkpoint::parse(note.text())?;
-        let own = self.log.iter().find(|key| key.name().as_str() == checkpoint.origin().as_str());
-        match self.trust(own.unwrap_or(first)) {
-            Ok(trust) => trust.open(note).map(Some),
-            // `new` has made sure that the witnesses can vouch.
-            Err(_) => Ok(None),
+    /// Takes the log's entry of kind `kind` at `index` into account: it may name the
+    /// key that signs after it. Every entry must be shown, in order.
+    pub fn follow(&mut self, index: u64, kind: &str, entry: &[u8]) {
+        if kind == LogKey::KIND {
+            self.log.iter_mut().for_each(|keys| keys.follow(index, entry));
         }
     }
 
-    fn trust(&self, log: &VerifierKey) -> Result<Trust> {
-        let own = self.log.iter().filter(|key| key.name() == log.name()).cloned().collect();
-        let trust = Trust::new(Origin::from(log.name()), own);
-        trust.witnessed(self.witnesses.clone(), self.witnesses.len()).context("`--vkey`")
+    /// Believes a checkpoint, or says why not; `Ok(None)` where there is no key.
+    pub fn open(&self, note: &Note) -> Result<Option<Opened>, Refused> {
+        let Some(first) = self.log.first() else { return Ok(None) };
+        let checkpoint = Checkpoint::parse(note.text()).map_err(Untrusted::from)?;
+        let known = self.log.iter().map(Keys::name).find(|name| name.as_str() == checkpoint.origin().as_str());
+        let name = known.unwrap_or(first.name());
+        let mut own: Vec<VerifierKey> = Vec::new();
+        let mut lost = None;
+        for keys in self.log.iter().filter(|keys| keys.name() == name) {
+            match keys.of_tree(checkpoint.head().size) {
+                Ok(key) if own.contains(key) => (),
+                Ok(key) => own.push(key.clone()),
+                Err(why) => lost = lost.or(Some(why)),
+            }
+        }
+        match (own.is_empty(), lost) {
+            (true, Some(why)) => Err(Refused::Lost(why.clone())),
+            // `new` has made sure that the witnesses can vouch.
+            _ => Ok(trust(name, own, &self.witnesses).ok().map(|trust| trust.open(note)).transpose()?),
+        }
     }
+}
+
+fn trust(log: &KeyName, keys: Vec<VerifierKey>, witnesses: &[VerifierKey]) -> Result<Trust> {
+    let trust = Trust::new(Origin::from(log), keys);
+    trust.witnessed(witnesses.to_vec(), witnesses.len()).context("`--vkey`")
 }
 
 /// Reads public keys from files: a JWK, a JWK set, or PEM.

@@ -2,8 +2,8 @@
 //!
 //! Every tile is checked against the checkpoint's root and every entry against
 //! its tile, so the first entry that is not what was published is named. In
-//! between the chains are replayed. Memory does not grow with the log, but for
-//! where its chains stand.
+//! between the chains are replayed, and the log's key is followed from one to the
+//! next. Memory does not grow with the log, but for where its chains stand.
 
 use std::path::Path;
 
@@ -33,16 +33,24 @@ enum Replayed {
 pub fn tree(
     source: &dyn Source,
     name: &str,
-    keys: &LogKeys,
+    keys: &mut LogKeys,
     seen: Option<&Path>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Finding> {
     let shown = Shown::of(source, name)?;
     let (origin, head) = (shown.checkpoint.origin().to_string(), shown.checkpoint.head());
+    let mut found = json!({ "origin": origin, "size": head.size });
+    let mut open = Vec::new();
+    match replay(source, head, keys, progress)? {
+        Replayed::Bad { position, fault } => return Ok(Finding::bad_entry(position, fault)),
+        Replayed::Hashes { why } => open.push(format!("its entries were not checked: {why}")),
+        Replayed::Whole { chains } => {
+            found = json!({ "origin": origin, "size": head.size, "entries": head.size, "chains": chains });
+        }
+    }
     let opened = match keys.open(&shown.note) {
         Ok(opened) => opened,
         Err(why) => {
-            let found = json!({ "origin": origin, "size": head.size });
             return Ok(Finding::bad(format!("its checkpoint: {why}"), found).noting([shown.note.to_string()]));
         }
     };
@@ -50,15 +58,6 @@ pub fn tree(
         && let Some(bad) = compare(source, &shown, seen, keys)?
     {
         return Ok(bad);
-    }
-    let mut found = json!({ "origin": origin, "size": head.size });
-    let mut open = Vec::new();
-    match replay(source, head, progress)? {
-        Replayed::Bad { position, fault } => return Ok(Finding::bad_entry(position, fault)),
-        Replayed::Hashes { why } => open.push(format!("its entries were not checked: {why}")),
-        Replayed::Whole { chains } => {
-            found = json!({ "origin": origin, "size": head.size, "entries": head.size, "chains": chains });
-        }
     }
     if opened.is_none() {
         open.push(format!("not who published it: {NO_KEY}"));
@@ -74,7 +73,12 @@ pub fn tree(
         .noting(witnessed.map(|by| format!("seen by the witness `{}` at {}", by.name, by.at))))
 }
 
-fn replay(source: &dyn Source, head: TreeHead, progress: &mut dyn FnMut(u64, u64)) -> Result<Replayed> {
+fn replay(
+    source: &dyn Source,
+    head: TreeHead,
+    keys: &mut LogKeys,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Replayed> {
     let mut hashes = Hashes::of(source, head);
     let mut verifier = Verifier::new();
     let mut without = None;
@@ -95,7 +99,7 @@ fn replay(source: &dyn Source, head: TreeHead, progress: &mut dyn FnMut(u64, u64
                     return Ok(Replayed::Bad { position: path.range().start, fault });
                 }
                 Ok(Some(bundle)) => {
-                    if let Err((position, fault)) = entries(&bundle, path, &expected, &mut verifier) {
+                    if let Err((position, fault)) = entries(&bundle, path, &expected, (&mut verifier, keys)) {
                         return Ok(Replayed::Bad { position, fault });
                     }
                 }
@@ -114,14 +118,15 @@ fn entries(
     bundle: &Bundle,
     path: TilePath,
     expected: &[countersign_core::Digest],
-    verifier: &mut Verifier,
+    (verifier, keys): (&mut Verifier, &mut LogKeys),
 ) -> Result<(), (u64, String)> {
     let entries = bundle.entries(path).map_err(|fault| (path.range().start, fault))?;
     for ((position, entry), expected) in path.range().zip(entries).zip(expected) {
         if leaf_hash(entry) != *expected {
             return Err((position, "it is not the entry that was published".to_owned()));
         }
-        verifier.push(entry).map_err(|bad| (bad.position, bad.fault.to_string()))?;
+        let kind = verifier.push(entry).map_err(|bad| (bad.position, bad.fault.to_string()))?;
+        keys.follow(position, kind, entry);
     }
     Ok(())
 }

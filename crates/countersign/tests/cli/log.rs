@@ -114,6 +114,75 @@ fn whoever_trusts_the_old_key_follows_to_the_new_one_with_the_entries_alone() {
     run(["evidence", "verify", dir.to_str().unwrap(), "--vkey", &third]).exits(0);
 }
 
+fn verify(what: &Path, key: &str) -> Ran {
+    run(["-o", "json", "evidence", "verify", what.to_str().unwrap(), "--vkey", key])
+}
+
+#[test]
+fn evidence_verify_follows_from_the_key_it_was_given_and_says_where_it_cannot() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let first = stopped(dir);
+    let seen = dir.join("seen");
+    let copies = tempfile::tempdir().unwrap();
+    let mirror = |to: &Path| {
+        run(["evidence", "mirror", dir.to_str().unwrap(), "--to", to.to_str().unwrap()]).exits(0);
+    };
+    mirror(&copies.path().join("before"));
+    std::fs::copy(copies.path().join("before/checkpoint"), &seen).unwrap();
+
+    let second = says(&rotate(dir).exits(0).json(), "vkey");
+    let copy = copies.path().join("endorsed");
+    mirror(&copy);
+    for key in [&first, &second] {
+        verify(dir, key).exits(0);
+        verify(&copy, key).exits(0);
+    }
+    let since = ["--seen", seen.to_str().unwrap()];
+    let of_the_first = ["evidence", "verify", dir.to_str().unwrap(), "--vkey", &first];
+    run([&of_the_first[..], &since].concat()).exits(0);
+
+    // By force: nobody vouches for the third.
+    std::fs::write(dir.join("log.key"), [9; 32]).unwrap();
+    let third = stopped(dir);
+    let entry = named(dir).last().unwrap().0;
+    let copy = copies.path().join("forced");
+    mirror(&copy);
+    for what in [dir, &copy] {
+        verify(what, &third).exits(0);
+        for key in [&first, &second] {
+            let ran = verify(what, key).exits(5);
+            for said in [&format!("entry {entry} names"), "does not endorse it", &third] {
+                assert!(ran.out.contains(said) || ran.err.contains(said), "`{said}` is not said: {ran:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_in_pem_in_the_directory_verifies_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    stopped(dir);
+    let key = SigningKey::from_bytes(&std::fs::read(dir.join("log.key")).unwrap().try_into().unwrap());
+    std::fs::write(dir.join("log.key"), signing_key_to_pem(&key).unwrap()).unwrap();
+    run(["evidence", "verify", dir.to_str().unwrap()]).exits(0);
+}
+
+#[test]
+fn a_start_that_is_refused_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    stopped(dir);
+    let db = Connection::open(dir.join("countersign.db")).unwrap();
+    db.execute("DELETE FROM entries WHERE position = (SELECT MAX(position) FROM entries)", []).unwrap();
+    // Another key would be recorded first.
+    std::fs::write(dir.join("log.key"), [9; 32]).unwrap();
+    let before = entries(dir);
+    run(["dev", "--listen", "127.0.0.1:0", "--data", dir.to_str().unwrap()]).refused(&["cannot go on", "are lost"]);
+    assert_eq!(entries(dir), before);
+}
+
 #[test]
 fn a_rotation_that_stopped_before_its_entry_changed_nothing_and_goes_on_with_the_same_key() {
     let folder = tempfile::tempdir().unwrap();

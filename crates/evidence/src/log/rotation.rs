@@ -16,7 +16,7 @@
 //! checkpoint and none is one: the third line of a checkpoint has 44 characters, a
 //! verifier key has more.
 
-use super::note::{Algorithm, InvalidNote, Note, NoteText, Signer, Unverified, VerifierKey};
+use super::note::{Algorithm, InvalidNote, KeyName, Note, NoteText, Signer, Unverified, VerifierKey};
 use crate::entry::Entry;
 use crate::event::{Event as _, LogKey};
 
@@ -123,11 +123,15 @@ impl Keys {
         Self { trusted: key.clone(), retired: Vec::new(), spans: vec![(0, Ok(key))] }
     }
 
+    /// The name that every key of the log has.
+    #[must_use]
+    pub const fn name(&self) -> &KeyName {
+        self.trusted.name()
+    }
+
     /// Takes the entry at `index` into account. Entries of other kinds say nothing.
     pub fn follow(&mut self, index: u64, entry: &[u8]) {
-        // Most entries are decisions: they are not worth reading twice.
-        let is_likely = std::str::from_utf8(entry).is_ok_and(|entry| entry.contains(LogKey::KIND));
-        let Some(entry) = is_likely.then(|| Entry::read(entry).ok()).flatten() else { return };
+        let Ok(entry) = Entry::read(entry) else { return };
         if entry.kind != LogKey::KIND {
             return;
         }
