@@ -36,6 +36,8 @@ pub struct Opened {
     pub engine: Arc<Engine>,
     /// The store.
     pub store: Arc<SqliteStore>,
+    /// What was published of it.
+    tiles: Arc<SqliteTiles>,
 }
 
 /// Starts an engine on the data directory as `config` says.
@@ -44,6 +46,8 @@ pub fn open(data: &DataDir, config: &Config) -> Result<Opened> {
     let seal_key = data.seal_key(entropy.as_ref())?;
     let explain = |why| explain(&why, data.path());
     let store = Arc::new(SqliteStore::open(&database(data.path())).map_err(explain)?);
+    let tiles = Arc::new(SqliteTiles::open(&data.path().join("log.db")).map_err(explain)?);
+    Log::check(store.as_ref(), tiles.as_ref()).with_context(|| cannot_go_on(data))?;
     let parts = Parts {
         ledger: store.clone(),
         documents: store.clone(),
@@ -55,36 +59,37 @@ pub fn open(data: &DataDir, config: &Config) -> Result<Opened> {
         tracing: records::signing(data, &config.trace)?,
         vault: vault::vault(data, &config.capture)?,
     };
-    Ok(Opened { engine: Arc::new(Engine::start(parts).map_err(explain)?), store })
+    Ok(Opened { engine: Arc::new(Engine::start(parts).map_err(explain)?), store, tiles })
 }
 
 /// Starts an engine on the data directory as `config` says, and publishes its
 /// record as a log.
 pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
-    let Opened { engine, store } = open(data, config)?;
+    let opened = open(data, config)?;
     let evidence = &config.evidence;
-    let recorded = RecordedKey::read(store.as_ref()).map_err(|why| explain(&why, data.path()))?;
+    let recorded = RecordedKey::read(opened.store.as_ref()).map_err(|why| explain(&why, data.path()))?;
     let file = KeyFile::new(data.path(), evidence.key_file.as_deref());
-    let settled = runtime()?.block_on(file.settle(&engine, recorded, evidence.origin.as_deref(), true))?;
-    Ok(Node { engine, log: publish(data, store, settled, evidence)? })
+    let settled = runtime()?.block_on(file.settle(&opened.engine, recorded, evidence.origin.as_deref(), true))?;
+    let log = publish(data, &opened, settled, evidence)?;
+    Ok(Node { engine: opened.engine, log })
 }
 
 /// Starts publishing the record as a transparency log.
-fn publish(data: &DataDir, store: Arc<SqliteStore>, settled: Settled, evidence: &Evidence) -> Result<Arc<Log>> {
-    let tiles = SqliteTiles::open(&data.path().join("log.db")).map_err(|why| explain(&why, data.path()))?;
+fn publish(data: &DataDir, opened: &Opened, settled: Settled, evidence: &Evidence) -> Result<Arc<Log>> {
     let witnesses = ask::reach(&evidence.witnesses).map_err(|why| anyhow!(why))?;
     let warning = settled.warning();
     let publishing = Publishing::from(settled.signer).witnessed(witnesses, evidence.witness_quorum).warning(warning);
-    let log = Log::start(store, Arc::new(tiles), publishing).with_context(|| {
-        format!("the log in `{}` cannot go on; run `countersign evidence verify` on it", data.path().display())
-    })?;
+    let log = Log::start(opened.store.clone(), opened.tiles.clone(), publishing).with_context(|| cannot_go_on(data))?;
     Ok(Arc::new(log))
 }
 
+fn cannot_go_on(data: &DataDir) -> String {
+    format!("the log in `{}` cannot go on; run `countersign evidence verify` on it", data.path().display())
+}
+
 /// Publishes what is recorded, as `signer` and witnessed by nobody.
-pub fn publish_once(data: &DataDir, store: Arc<SqliteStore>, signer: Signer) -> Result<()> {
-    let tiles = SqliteTiles::open(&data.path().join("log.db")).map_err(|why| explain(&why, data.path()))?;
-    let log = Log::start(store, Arc::new(tiles), signer)?;
+pub fn publish_once(opened: &Opened, signer: Signer) -> Result<()> {
+    let log = Log::start(opened.store.clone(), opened.tiles.clone(), signer)?;
     log.stop();
     log.failure().map_or(Ok(()), |why| Err(anyhow!(why)))
 }

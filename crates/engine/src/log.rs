@@ -11,6 +11,7 @@ mod tree;
 mod unchanged;
 mod witnesses;
 
+use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -84,6 +85,14 @@ pub enum LogError {
         /// The size of the tree that is held back.
         size: u64,
     },
+}
+
+impl LogError {
+    /// What happened, and what it came from.
+    fn in_full(&self) -> String {
+        let causes = std::iter::successors(self.source(), |why| (*why).source());
+        causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
+    }
 }
 
 /// How a log is published.
@@ -185,13 +194,19 @@ impl State {
     fn fail(&self, why: &LogError) {
         let mut failure = locked(&self.failure);
         if failure.is_none() {
-            tracing::error!(%why, "the log cannot be published; trying again");
+            tracing::error!(why = why.in_full(), "the log cannot be published; trying again");
         }
-        *failure = Some(why.to_string());
+        *failure = Some(why.in_full());
     }
 }
 
 impl Log {
+    /// Fails where the ledger is not the one that was published: it must be asked
+    /// before anything is recorded, which would take the place of what was lost.
+    pub fn check(ledger: &dyn Ledger, tiles: &dyn Tiles) -> Result<(), LogError> {
+        unchanged::check(ledger, tiles)
+    }
+
     /// Goes on from what was published, and starts the publisher.
     pub fn start(
         ledger: Arc<dyn Ledger>,
@@ -214,7 +229,7 @@ impl Log {
             quorum,
             open: None,
         };
-        unchanged::check(ledger.as_ref(), tiles.as_ref())?;
+        Self::check(ledger.as_ref(), tiles.as_ref())?;
         publisher.resume()?;
         *locked(&state.witnesses) = publisher.panel.health();
         let thread = std::thread::Builder::new().name("publisher".into()).spawn(move || publisher.run());

@@ -57,6 +57,8 @@ pub fn event(entry: &[u8], index: u64, version: &str) -> Result<Value, NoEvent> 
         "approval" => approval(&said),
         "revocation" | "change" => change(read.kind, &said),
         "rejection" => rejection(&said),
+        "trace" => made("trace record", at(&said, "/record"), 1),
+        "log_key" => made("log key", at(&said, "/vkey"), if said.get("previous").is_some() { 3 } else { 1 }),
         // What this mapping does not know is still an event.
         _ => (Class { category: 0, uid: 0, activity: OTHER }, json!({ "severity_id": 1 })),
     };
@@ -209,6 +211,19 @@ fn change(kind: &str, said: &Value) -> (Class, Value) {
     if let Some(members) = own.as_object_mut() {
         insert(members, "comment", at(said, "/reason"));
     }
+    (Class::iam(3004, activity), own)
+}
+
+/// What the server itself made (activity 1) or replaced (3).
+fn made(what: &str, id: Option<&str>, activity: u32) -> (Class, Value) {
+    let verb = if activity == 1 { "create" } else { "update" };
+    let own = json!({
+        "severity_id": 1,
+        "status_id": 1,
+        "actor": { "app_uid": "countersign" },
+        "entity": { "name": what, "type": what, "type_id": OTHER, "uid": id.unwrap_or("unknown") },
+        "message": format!("{verb} {what}"),
+    });
     (Class::iam(3004, activity), own)
 }
 

@@ -12,7 +12,7 @@ use crate::data_dir::{DataDir, database};
 use crate::exit::Exit;
 use crate::log_key::{KeyFile, Rotated};
 use crate::logging::{self, LogFormat, LogLevel};
-use crate::node::{self, Opened, explain};
+use crate::node::{self, explain};
 use crate::output::Output;
 
 /// Look at the transparency log, and change its key
@@ -64,11 +64,12 @@ impl RotateKey {
             bail!("`{}` is no data directory: expected a file `countersign.db` in it", dir.display());
         }
         let data = DataDir::open(dir)?;
-        let Opened { engine, store } = node::open(&data, &config)?;
+        let opened = node::open(&data, &config)?;
+        let engine = &opened.engine;
         let file = KeyFile::new(dir, evidence.key_file.as_deref());
-        let recorded = RecordedKey::read(store.as_ref()).map_err(|why| explain(&why, dir))?;
+        let recorded = RecordedKey::read(opened.store.as_ref()).map_err(|why| explain(&why, dir))?;
         let work = async {
-            let settled = file.settle(&engine, recorded, evidence.origin.as_deref(), false).await?;
+            let settled = file.settle(engine, recorded, evidence.origin.as_deref(), false).await?;
             match &settled.recorded.previous {
                 // Who runs it again after a crash wants this rotation, and no other.
                 Some(previous) if settled.is_finished => {
@@ -82,11 +83,11 @@ impl RotateKey {
                         .done(&found, &format!("{next} is prepared; run it again without `--prepare` to go over to it"))
                 }
                 _ => {
-                    let Rotated { previous, signer, entry } = file.rotate(&engine, settled).await?;
+                    let Rotated { previous, signer, entry } = file.rotate(engine, settled).await?;
                     let vkey = signer.verifier().clone();
                     // What must be witnessed first is published by the server.
                     if evidence.witness_quorum == 0 {
-                        node::publish_once(&data, store, signer)?;
+                        node::publish_once(&opened, signer)?;
                     }
                     let found = json!({
                         "vkey": vkey.to_string(), "previous": previous.to_string(), "entry": entry,
