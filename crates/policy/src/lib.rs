@@ -1,0 +1,32 @@
+//! Policies that people can write and test: Cedar, checked when it is loaded.
+//!
+//! [`PolicySet::load`] makes a set of texts, or says everything that is wrong
+//! with them by file, line and column. A [`Worker`] is one thread's copy of a
+//! set and answers a [`Request`] with a [`Decision`]: a forbid beats a permit,
+//! and a policy that fails while it is evaluated is never skipped.
+//! Nothing here reads a clock, a file or a socket.
+
+mod annotations;
+mod decision;
+mod fault;
+mod index;
+mod obligation;
+mod policy;
+mod request;
+mod schema;
+mod set;
+mod source;
+mod tools;
+mod values;
+mod worker;
+
+pub use decision::{Decision, Fallback, Outcome, PolicyError, Shadowed};
+pub use fault::{Fault, Severity};
+pub use obligation::Obligation;
+pub use policy::{Head, Kind, Policy};
+pub use request::{Request, SessionFacts};
+pub use schema::SHIPPED as SCHEMA;
+pub use set::{MAX_BYTES, MAX_POLICIES, MAX_POLICY_BYTES, PolicySet};
+pub use source::{Source, format};
+pub use tools::{Tool, Tools};
+pub use worker::{Trace, Worker};

@@ -1,0 +1,86 @@
+//! One policy, read and checked.
+
+use cedar_policy::{ActionConstraint, EntityUid, PrincipalConstraint, ResourceConstraint};
+
+use crate::obligation::Obligation;
+
+/// Whether a policy permits or forbids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It permits.
+    Permit,
+    /// It forbids.
+    Forbid,
+}
+
+/// A policy of a set: what it is called, what it carries, where it is written.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Its `@id`.
+    pub id: String,
+    /// Whether it permits or forbids.
+    pub kind: Kind,
+    /// Whether it is only watched (`@shadow`).
+    pub shadow: bool,
+    /// The denial code it gives (`@code`).
+    pub code: Option<String>,
+    /// What it tells who is refused (`@reason` or `@deny`).
+    pub reason: Option<String>,
+    /// What must be done when it decides (`@advice`).
+    pub advice: Vec<Obligation>,
+    /// The file it is written in.
+    pub file: String,
+    /// The line it begins on, from 1.
+    pub line: usize,
+    /// Its text, from its first token to its `;`.
+    pub text: String,
+    /// Which requests it can apply to, judged by its head alone.
+    pub head: Head,
+}
+
+/// The head of a policy: what its principal, action and resource must be or be in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// What the principal must be or be in; `None` for any.
+    pub principal: Option<EntityUid>,
+    /// One of these the action must be or be in; `None` for any.
+    pub actions: Option<Vec<EntityUid>>,
+    /// What the resource must be or be in; `None` for any.
+    pub resource: Option<EntityUid>,
+}
+
+impl Head {
+    /// The head of `policy`; `None` where no request of ours can match it.
+    ///
+    /// INVARIANT: a principal is always an `Agent` and a resource a `Tool`, and
+    /// neither is in another of its kind. So `==` and `in` ask the same of them.
+    pub(crate) fn of(policy: &cedar_policy::Policy) -> Option<Self> {
+        let is = |kind: &cedar_policy::EntityTypeName, ours: &str| kind.to_string() == ours;
+        let principal = match policy.principal_constraint() {
+            PrincipalConstraint::Any => None,
+            PrincipalConstraint::Is(kind) if is(&kind, "Agent") => None,
+            PrincipalConstraint::Eq(uid) if is(uid.type_name(), "Agent") => Some(uid),
+            PrincipalConstraint::In(uid) => Some(uid),
+            PrincipalConstraint::IsIn(kind, uid) if is(&kind, "Agent") => Some(uid),
+            _ => return None,
+        };
+        let resource = match policy.resource_constraint() {
+            ResourceConstraint::Any => None,
+            ResourceConstraint::Is(kind) if is(&kind, "Tool") => None,
+            ResourceConstraint::Eq(uid) if is(uid.type_name(), "Tool") => Some(uid),
+            ResourceConstraint::In(uid) => Some(uid),
+            ResourceConstraint::IsIn(kind, uid) if is(&kind, "Tool") => Some(uid),
+            _ => return None,
+        };
+        let actions = match policy.action_constraint() {
+            ActionConstraint::Any => None,
+            ActionConstraint::Eq(uid) => Some(vec![uid]),
+            ActionConstraint::In(mut uids) => {
+                uids.sort_by_key(ToString::to_string);
+                uids.dedup();
+                Some(uids)
+            }
+        };
+        Some(Self { principal, actions, resource })
+    }
+}

@@ -1,0 +1,48 @@
+//! The Cedar schema that policies are checked against.
+
+use std::str::FromStr as _;
+
+use cedar_policy::{Schema, SchemaFragment};
+
+use crate::tools::Tools;
+
+/// The shipped schema, as Cedar schema text.
+pub const SHIPPED: &str = include_str!("schema.cedarschema");
+
+const CONTEXT_BEGINS: &str = "type Call = ";
+const CONTEXT_ENDS: &str = ";\n\naction";
+const NO_ARGUMENTS: &str = "arguments: Undeclared";
+
+/// The actions of the declared tools, as Cedar schema text.
+pub(crate) fn of_tools(tools: &Tools) -> String {
+    // The context of a declared tool is the shipped one but for its arguments.
+    let context = SHIPPED.split_once(CONTEXT_BEGINS).and_then(|(_, rest)| rest.split_once(CONTEXT_ENDS));
+    let context = context.map_or("", |(context, _)| context);
+    tools.actions(|arguments| context.replace(NO_ARGUMENTS, &format!("arguments: {arguments}")))
+}
+
+/// The whole schema. The error is Cedar's.
+pub(crate) fn with(of_tools: &str) -> Result<Schema, String> {
+    let fragment = SchemaFragment::from_str(&format!("{SHIPPED}\n{of_tools}")).map_err(|why| why.to_string())?;
+    Schema::from_schema_fragments([fragment]).map_err(|why| why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    #[test]
+    fn the_shipped_schema_holds_and_a_declared_tool_differs_only_in_its_arguments() {
+        let text = r#"{"tools":[{"name":"get_it","inputSchema":{"properties":{"n":{"type":"integer"},"o":{"type":"object",
+            "properties":{"l":{"type":"array","items":{"type":["number","null"]}},"x":{"type":["string","integer"]}}}},"required":["n"]}}]}"#;
+        let mut tools = Tools::default();
+        tools.declare("s", Source { file: "tools/s.json", text }).unwrap();
+        let actions = of_tools(&tools);
+        assert!(actions.contains(r#"action "s/get_it" in ["read", "mutating", "destructive", "admin"]"#), "{actions}");
+        assert!(actions.contains(r#"arguments: { "n": Long, "o"?: { "l"?: Set<decimal> } }"#), "{actions}");
+        assert!(actions.contains("delegation_depth: Long"), "{actions}");
+        with(&actions).unwrap();
+        with("").unwrap();
+    }
+}

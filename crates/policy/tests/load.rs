@@ -1,0 +1,155 @@
+//! What is wrong with a policy is said, with its place and what would be right.
+
+#![cfg(test)]
+
+use countersign_policy::{Fault, MAX_POLICY_BYTES, PolicySet, Source, Tools};
+
+const TOOLS: &str = r#"{"tools": [{"name": "transfer", "inputSchema": {"type": "object",
+    "properties": {"amount": {"type": "integer"}, "to": {"type": "string"}}, "required": ["amount"]}}]}"#;
+
+fn load(text: &str) -> Result<PolicySet, Vec<Fault>> {
+    let mut tools = Tools::default();
+    tools.declare("payments", Source { file: "tools/payments.json", text: TOOLS }).unwrap();
+    PolicySet::load(&[Source { file: "p.cedar", text }], tools)
+}
+
+/// The faults of `text`, as they are printed.
+fn faults(text: &str) -> Vec<String> {
+    load(text).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+fn fault(text: &str) -> String {
+    let found = faults(text);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found.into_iter().next().unwrap()
+}
+
+fn says(text: &str, parts: &[&str]) {
+    let found = fault(text);
+    for part in parts {
+        assert!(found.contains(part), "`{part}` is not in `{found}`");
+    }
+}
+
+#[test]
+fn every_statement_that_cannot_be_read_is_named_not_just_the_first() {
+    let text = "@id(\"a\")\npermit (principal, action resource);\n\n@id(\"b\")\nforbid (principal, action, resource) wen { true };\n";
+    let found = faults(text);
+    assert!(found[0].starts_with("p.cedar:2:27: ") && found[1].starts_with("p.cedar:5:38: "), "{found:#?}");
+}
+
+#[test]
+fn a_misspelt_argument_attribute_or_effect_is_an_error_with_the_nearest_right_name() {
+    let forbid = |when: &str| {
+        format!("@id(\"a\")\nforbid (principal, action == Action::\"payments/transfer\", resource)\nwhen {{ {when} }};")
+    };
+    says(&forbid("context.arguments.amuont > 5"), &["p.cedar:3:8: ", "`arguments.amuont`", "did you mean `amount`?"]);
+    says(&forbid("context.arguments.amount > \"5\""), &["p.cedar:3:35: ", "expected Long but saw String"]);
+    says(&forbid("context.arguments.to == \"x\""), &["p.cedar:3:8: ", "has"]);
+    says(&forbid("context.sesion.calls > 1"), &["p.cedar:3:8: ", "did you mean `session`?"]);
+    says(&forbid("context.effect == Effect::\"raed\""), &["raed"]);
+    says(&forbid("principal in Team::\"x\""), &["Team"]);
+    assert!(load(&forbid("context.arguments.amount > 5")).is_ok());
+}
+
+#[test]
+fn a_tool_that_is_not_declared_is_no_action() {
+    let text = "@id(\"a\") permit (principal, action == Action::\"payments/transfr\", resource);";
+    says(text, &["p.cedar:1:", "payments/transfr", "did you mean `Action::\"payments/transfer\"`?"]);
+}
+
+#[test]
+fn equality_with_an_effect_would_miss_declared_tools() {
+    says("@id(\"a\") permit (principal, action == Action::\"read\", resource);", &["`action in Action::\"read\"`"]);
+}
+
+#[test]
+fn annotations_are_checked_where_they_stand() {
+    let with = |annotation: &str| format!("@id(\"a\")\n  {annotation}\nforbid (principal, action, resource);");
+    says(&with("@reson(\"x\")"), &["p.cedar:2:3: ", "`@reson` is not an annotation", "did you mean `@reason`?"]);
+    says(&with("@code(\"Over Budget\")"), &["p.cedar:2:3: ", "is not a denial code"]);
+    says(&with("@shadow(\"yes\")"), &["`@shadow` takes no value"]);
+    says(&with("@reason(\"x\") @deny(\"y\")"), &["keep one"]);
+    says(&with("@reason(\" \")"), &["has no text"]);
+    says(&with("@advice(\"{\")"), &["not a JSON object"]);
+    says(&with("@advice(\"{}\")"), &["advises nothing"]);
+    says(&with("@advice(\"{\\\"redcat\\\": [\\\"a\\\"]}\")"), &["`redcat`", "did you mean `redact`?"]);
+    says(&with("@advice(\"{\\\"redact\\\": [\\\"a\\\"]}\")"), &["a forbid can only advise `notify`"]);
+    assert!(
+        load(&with("@advice(\"{\\\"notify\\\": [\\\"soc\\\"]}\") @deny(\"no\") @code(\"no_way\") @shadow")).is_ok()
+    );
+}
+
+#[test]
+fn obligations_of_a_permit_are_checked() {
+    let with =
+        |json: &str| format!("@id(\"a\") @advice({}) permit (principal, action, resource);", serde_json::json!(json));
+    for wrong in [
+        r#"{"clamp": {"limit": {}}}"#,
+        r#"{"clamp": {"limit": {"min": 5, "max": 4}}}"#,
+        r#"{"clamp": {"limit": {"maximum": 4}}}"#,
+        r#"{"redact": []}"#,
+        r#"{"notify": "soc"}"#,
+        r#"{"require_approval": true}"#,
+    ] {
+        says(&with(wrong), &["of `@advice` is not"]);
+    }
+    says(&with("{\"notify\": [\"a\"]}").replace("permit", "@code(\"x\") permit"), &["on a permit"]);
+    let all = r#"{"clamp": {"limit": {"max": 4}}, "redact": ["a.b"], "notify": ["soc"], "require_approval": "why"}"#;
+    assert_eq!(load(&with(all)).unwrap().policies()[0].advice.len(), 4);
+}
+
+#[test]
+fn every_policy_has_an_id_of_its_own() {
+    says("permit (principal, action, resource);", &["p.cedar:1:1: ", "without `@id`"]);
+    says("@id(\"a b\") permit (principal, action, resource);", &["`a b` is not an id"]);
+    let twice = "@id(\"a\") permit (principal, action, resource);\n@id(\"a\") forbid (principal, action, resource);";
+    says(twice, &["p.cedar:2:1: ", "a second policy", "p.cedar:1"]);
+}
+
+#[test]
+fn templates_and_heads_that_match_nothing_are_refused() {
+    says("@id(\"a\") permit (principal == ?principal, action, resource);", &["p.cedar:1:"]);
+    says("@id(\"a\") permit (principal is Tool, action, resource);", &["no request matches"]);
+}
+
+#[test]
+fn what_is_too_large_or_too_deep_is_refused_before_it_is_parsed() {
+    let long = format!("@id(\"a\") permit (principal, action, resource); // {}", "x".repeat(MAX_POLICY_BYTES));
+    assert!(load(&long).is_ok(), "a comment is not part of a policy");
+    let when = |what: &str| format!("@id(\"a\") permit (principal, action, resource) when {{ {what} }};");
+    says(&when(&format!("\"{}\" == \"\"", "x".repeat(MAX_POLICY_BYTES))), &["bytes"]);
+    for deep in ["(", "[", "!", "-", "{a:"] {
+        says(&when(&deep.repeat(10_000)), &["deep"]);
+    }
+    // What nests without brackets stops at the size.
+    for wide in ["true && ", "if true then true else ", "1 == 1 || ", "{}.a."] {
+        let _ = load(&when(&wide.repeat(MAX_POLICY_BYTES / wide.len() - 20)));
+    }
+}
+
+#[test]
+fn the_digest_follows_ids_texts_and_tools_and_nothing_else() {
+    let (a, b) =
+        ("@id(\"a\") permit (principal, action, resource);", "@id(\"b\") forbid (principal, action, resource);");
+    let digest = |sources: &[&str], tools: Tools| {
+        let sources: Vec<_> = sources.iter().map(|text| Source { file: "p.cedar", text }).collect();
+        PolicySet::load(&sources, tools).unwrap().digest()
+    };
+    let none = Tools::default;
+    let expected = format!("countersign-policies/1\na {}\n{a}\nb {}\n{b}\ntools 0\n", a.len(), b.len());
+    assert_eq!(digest(&[a, b], none()), countersign_core::Digest::of(expected.as_bytes()));
+    assert_eq!(digest(&[&format!("// why\n{b}\n\n{a}")], none()), digest(&[a, b], none()));
+    assert_ne!(digest(&[a], none()), digest(&[a, b], none()));
+    let mut tools = none();
+    tools.declare("payments", Source { file: "t", text: TOOLS }).unwrap();
+    assert_ne!(digest(&[a, b], tools), digest(&[a, b], none()));
+}
+
+#[test]
+fn a_policy_that_can_never_hold_is_warned_of() {
+    let text = "@id(\"a\")\nforbid (principal, action, resource) when { context.arguments has nothing };";
+    let set = load(text).unwrap();
+    assert_eq!(set.warnings().len(), 1, "{:?}", set.warnings());
+    assert_eq!((set.warnings()[0].line, &*set.warnings()[0].file), (1, "p.cedar"));
+}
