@@ -94,6 +94,7 @@ pub const GATES: &[(&str, Guard, Gate)] = &[
     ("delegation", Guard::Fast, gates::delegation::gate),
     ("invariants", Guard::Fast, gates::invariants::gate),
     ("capability", Guard::Fast, gates::capability::gate),
+    ("policy", Guard::Fast, gates::policy::gate),
     ("limits", Guard::Spot, gates::limits::gate),
     ("breaker", Guard::Spot, gates::breaker::gate),
     ("behaviour", Guard::Spot, gates::behaviour::gate),

@@ -128,6 +128,12 @@ denials! {
     CapabilityMissing = "capability_missing", "capability not registered", Administrator;
     /// The token does not reach the action.
     TokenScope = "token_scope", "the access token's scopes do not include the action", Renewal;
+    /// A policy forbids the action.
+    PolicyForbids = "policy_forbids", "a policy forbids this action", Administrator;
+    /// A policy that could apply failed on the action.
+    PolicyFailed = "policy_failed", "a policy that could apply to this action failed on it", Administrator;
+    /// No policy permits the action.
+    PolicyUnmatched = "policy_unmatched", "no policy permits this action", Administrator;
     /// A human said no to exactly this.
     ApprovalDenied = "approval_denied", "a human denied exactly this action", None;
     /// An admin effect that nobody can review.

@@ -40,6 +40,8 @@ pub struct Facts<'a> {
     pub delegation: &'a [Link<'a>],
     /// The capabilities of the agent at the delegation's root.
     pub root_capabilities: &'a [Pattern],
+    /// What the policies say.
+    pub policy: PolicyWord,
     /// Whether an operator wants a human's approval for this tool, always.
     pub tool_needs_approval: bool,
     /// How long the agent's rate makes this call wait.
@@ -52,6 +54,24 @@ pub struct Facts<'a> {
     pub tally: Tally,
     /// The last request for approval of exactly this action, its seal checked.
     pub approval: Option<&'a Approval>,
+}
+
+/// What the policies say of an action, all of them together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PolicyWord {
+    /// Nothing: there are none, or none speaks of it where that is no refusal.
+    #[default]
+    Silent,
+    /// Yes.
+    Permit,
+    /// Yes, after a human has approved.
+    Hold,
+    /// No.
+    Forbid,
+    /// One that could apply failed.
+    Failed,
+    /// None speaks of it, and what none permits is refused.
+    Unmatched,
 }
 
 /// What is known of the session a call names.

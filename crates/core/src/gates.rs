@@ -10,4 +10,5 @@ pub(crate) mod identity;
 pub(crate) mod invariants;
 pub(crate) mod kill;
 pub(crate) mod limits;
+pub(crate) mod policy;
 pub(crate) mod session;

@@ -25,6 +25,8 @@ pub enum Hold {
     ReadOnly,
     /// The action destroys something.
     Destructive,
+    /// A policy wants the action approved.
+    Policy,
     /// An operator wants every call of this tool approved.
     Tool,
 }
@@ -36,6 +38,7 @@ impl Hold {
         match self {
             Self::ReadOnly => "session_read_only",
             Self::Destructive => "destructive_needs_approval",
+            Self::Policy => "policy_needs_approval",
             Self::Tool => "tool_needs_approval",
         }
     }
@@ -46,14 +49,15 @@ impl Hold {
         match self {
             Self::ReadOnly => "session is read_only: a human must approve this action",
             Self::Destructive => "requires approval: a human must approve this destructive action",
+            Self::Policy => "requires approval: a policy wants a human to approve this action",
             Self::Tool => "requires approval: an operator wants every call of this tool approved",
         }
     }
 
     /// Every hold there is.
-    pub const ALL: [Self; 3] = [Self::ReadOnly, Self::Destructive, Self::Tool];
+    pub const ALL: [Self; 4] = [Self::ReadOnly, Self::Destructive, Self::Policy, Self::Tool];
 
     /// Every code there is.
     pub const CODES: &'static [&'static str] =
-        &["session_read_only", "destructive_needs_approval", "tool_needs_approval"];
+        &["session_read_only", "destructive_needs_approval", "policy_needs_approval", "tool_needs_approval"];
 }

@@ -14,6 +14,7 @@ use countersign_core::chain::Tally;
 use countersign_core::classify::classify;
 use countersign_core::decide::{GATES, Hold};
 use countersign_core::delegation::Delegation;
+use countersign_core::facts::PolicyWord;
 use countersign_core::id::{AgentId, ApprovalId, ChainId, DelegationId, KeyId, OrgId, StopId};
 use countersign_core::session::{Mode, Session, Source};
 use countersign_core::{Decision, Denial, Digest, Effect, Timestamp, Verdict};
@@ -54,12 +55,26 @@ struct Given {
     delegation: Vec<GivenLink>,
     root_capabilities: Option<Vec<Pattern>>,
     operator: Option<Effect>,
+    policy: GivenPolicy,
     tool_needs_approval: bool,
     agent_wait_ms: Option<u64>,
     tool_wait_ms: Option<u64>,
     circuit_wait_ms: Option<u64>,
     tally: GivenTally,
     approval: Option<GivenApproval>,
+}
+
+/// What the policies say.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum GivenPolicy {
+    #[default]
+    Silent,
+    Permit,
+    Hold,
+    Forbid,
+    Failed,
+    Unmatched,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -197,6 +212,7 @@ impl Given {
         world.delegation = links(self.delegation);
         world.root_capabilities = self.root_capabilities.unwrap_or_else(everything);
         world.session = self.session.map_or(Named::None, |s| s.build(world.delegation.last()));
+        world.policy = self.policy.into();
         world.tool_needs_approval = self.tool_needs_approval;
         world.agent_wait = self.agent_wait_ms.map(Duration::from_millis);
         world.tool_wait = self.tool_wait_ms.map(Duration::from_millis);
@@ -204,6 +220,19 @@ impl Given {
         let GivenTally { total, read, write, denied } = self.tally;
         world.tally = Tally { total, read, write, denied };
         world.decide(&when.tool, class)
+    }
+}
+
+impl From<GivenPolicy> for PolicyWord {
+    fn from(given: GivenPolicy) -> Self {
+        match given {
+            GivenPolicy::Silent => Self::Silent,
+            GivenPolicy::Permit => Self::Permit,
+            GivenPolicy::Hold => Self::Hold,
+            GivenPolicy::Forbid => Self::Forbid,
+            GivenPolicy::Failed => Self::Failed,
+            GivenPolicy::Unmatched => Self::Unmatched,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use countersign_core::chain::Tally;
 use countersign_core::classify::{By, Classification, KEYWORDS, classify};
 use countersign_core::decide::{GATES, Guard, Hold};
 use countersign_core::delegation::{Delegation, Link, verify};
+use countersign_core::facts::PolicyWord;
 use countersign_core::id::{AgentId, ApprovalId, ChainId, DelegationId, KeyId, OrgId, StopId};
 use countersign_core::session::{Mode, Session};
 use countersign_core::{Decision, Denial, Digest, Effect, Timestamp, Verdict};
@@ -187,6 +188,11 @@ fn approval_of(status: approval::Status, effect: Effect, decided_at: Timestamp, 
     }
 }
 
+fn policy_word() -> impl Strategy<Value = PolicyWord> {
+    let other = [PolicyWord::Hold, PolicyWord::Forbid, PolicyWord::Failed, PolicyWord::Unmatched];
+    mostly(PolicyWord::Permit, select([&other[..], &[PolicyWord::Silent]].concat()))
+}
+
 fn any_world() -> impl Strategy<Value = World> {
     let who = (
         mostly(Status::Active, select(vec![Status::Suspended, Status::Revoked])),
@@ -199,7 +205,7 @@ fn any_world() -> impl Strategy<Value = World> {
     let session = (named(), prop_oneof![3 => Just(Vec::new()), 2 => chain()], patterns(), tally());
     let rest = (
         mostly(clock("08:00:00"), time()),
-        mostly(false, Just(true)),
+        (policy_word(), mostly(false, Just(true))),
         (wait(), wait(), wait()),
         prop::option::weighted(0.75, an_approval()),
     );
@@ -211,7 +217,7 @@ fn any_world() -> impl Strategy<Value = World> {
         }
         // Only a session can rest on a delegation.
         let delegation = if matches!(session, Named::Ours { .. }) { delegation } else { Vec::new() };
-        let (now, tool_needs_approval, (agent_wait, tool_wait, circuit_wait), approval) = rest;
+        let (now, (policy, tool_needs_approval), (agent_wait, tool_wait, circuit_wait), approval) = rest;
         let mut world = World::ordinary();
         world.agent.status = status;
         world.agent.capabilities = capabilities;
@@ -224,6 +230,7 @@ fn any_world() -> impl Strategy<Value = World> {
             session,
             delegation,
             root_capabilities,
+            policy,
             tool_needs_approval,
             agent_wait,
             tool_wait,
@@ -291,6 +298,19 @@ proptest! {
         let mut stricter = world.clone();
         stricter.agent.blocked.push(blocked);
         prop_assert!(!allowed(grant(&stricter, wish)) || allowed(grant(&world, wish)));
+    }
+
+    #[test]
+    fn what_policies_refuse_is_never_allowed_and_what_they_permit_is_allowed_by_no_more_than_the_rest(
+        world in any_world(), wish in any_wish(),
+    ) {
+        let saying = |policy| grant(&World { policy, ..world.clone() }, wish);
+        for refusal in [PolicyWord::Forbid, PolicyWord::Failed, PolicyWord::Unmatched] {
+            prop_assert!(!allowed(saying(refusal)));
+        }
+        let silent = saying(PolicyWord::Silent);
+        prop_assert_eq!(saying(PolicyWord::Permit), silent);
+        prop_assert!(!allowed(saying(PolicyWord::Hold)) || allowed(silent));
     }
 
     #[test]

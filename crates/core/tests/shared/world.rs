@@ -9,7 +9,7 @@ use countersign_core::capability::Pattern;
 use countersign_core::chain::Tally;
 use countersign_core::classify::Classification;
 use countersign_core::delegation::{Delegation, Link};
-use countersign_core::facts::SessionFacts;
+use countersign_core::facts::{PolicyWord, SessionFacts};
 use countersign_core::id::{AgentId, OrgId, SessionId};
 use countersign_core::session::{Mode, Session, Source};
 use countersign_core::{Action, Decision, Facts, Timestamp, decide};
@@ -25,6 +25,7 @@ pub struct World {
     pub session: Named,
     pub delegation: Vec<Lent>,
     pub root_capabilities: Vec<Pattern>,
+    pub policy: PolicyWord,
     pub tool_needs_approval: bool,
     pub agent_wait: Option<Duration>,
     pub tool_wait: Option<Duration>,
@@ -103,6 +104,7 @@ impl World {
             session: Named::None,
             delegation: Vec::new(),
             root_capabilities: everything(),
+            policy: PolicyWord::Silent,
             tool_needs_approval: false,
             agent_wait: None,
             tool_wait: None,
@@ -139,6 +141,7 @@ impl World {
             session,
             delegation: &delegation,
             root_capabilities: &self.root_capabilities,
+            policy: self.policy,
             tool_needs_approval: self.tool_needs_approval,
             agent_wait: self.agent_wait,
             tool_wait: self.tool_wait,
