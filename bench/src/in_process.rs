@@ -43,6 +43,7 @@ impl Bench {
             hint: None,
             summary: "",
             arguments: Digest::ZERO,
+            input: None,
             content: None,
         }
     }

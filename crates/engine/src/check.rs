@@ -11,7 +11,7 @@ use countersign_core::decide::{Decision, Verdict, decide};
 use countersign_core::delegation::{Delegation, Link};
 use countersign_core::digest::Digest;
 use countersign_core::effect::Effect;
-use countersign_core::facts::{Action, Facts, SessionFacts};
+use countersign_core::facts::{Action, Facts, PolicyWord, SessionFacts};
 use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, OrgId, SessionId};
 use countersign_core::limits::Rate;
 use countersign_core::role::Right;
@@ -25,6 +25,7 @@ use crate::changes::Changes;
 use crate::collection::Stored;
 use crate::engine::{Durability, Engine, check_name, clip};
 use crate::error::Error;
+use crate::policies::Judged;
 use crate::recorder::{Permit, RecordError, Recording};
 use crate::registry::Asked;
 
@@ -50,6 +51,8 @@ pub struct Ask<'a> {
     pub summary: &'a str,
     /// The digest of the arguments, however the surface spells them.
     pub arguments: Digest,
+    /// The arguments as JSON text, for policies to read.
+    pub input: Option<&'a str>,
     /// The bytes that `arguments` is the digest of, to be kept where payloads are.
     pub content: Option<&'a [u8]>,
 }
@@ -61,6 +64,8 @@ pub struct Answer {
     pub id: CheckId,
     /// The decision.
     pub decision: Decision,
+    /// What the policies said; `None` where there are none.
+    pub policies: Option<Judged>,
     /// The approval to wait for, or that was used.
     pub approval: Option<ApprovalId>,
     /// Whether the record was on disk before the answer was given.
@@ -137,7 +142,7 @@ impl Engine {
         let gathered = self.gather(caller, ask)?;
         let (operator, tool_needs_approval) = self.tool_rules(&caller.org, gathered.session.as_deref(), ask.tool);
         let action = Action { tool: ask.tool, class: classify(ask.tool, operator, ask.hint) };
-        let decision = self.decide(caller, ask, &gathered, (action, tool_needs_approval, waits, now));
+        let (decision, judged) = self.decide(caller, ask, &gathered, (action, tool_needs_approval, waits, now));
 
         let id = CheckId::from_entropy(timed(now, self.bits()));
         let mut changes = Changes::default();
@@ -166,6 +171,7 @@ impl Engine {
             gate: decision.gate,
             guard: decision.guard.as_str(),
             id: id.as_str(),
+            policies: judged.as_ref().map(Judged::event),
             session: ask.session.map(Into::into),
             verdict: decision.verdict.as_str(),
         };
@@ -185,7 +191,7 @@ impl Engine {
             Failed::Record(why)
         })?;
         let durability = if receipt.position.is_some() { Durability::Sync } else { Durability::Grouped };
-        Ok(Answer { id, decision, approval, durability, permit: receipt.permit, took: Duration::ZERO })
+        Ok(Answer { id, decision, policies: judged, approval, durability, permit: receipt.permit, took: Duration::ZERO })
     }
 
     fn gather(&self, caller: &Caller, ask: Ask<'_>) -> Result<Gathered, Error> {
@@ -238,7 +244,7 @@ impl Engine {
         ask: Ask<'_>,
         gathered: &Gathered,
         (action, tool_needs_approval, waits, now): (Action<'_>, bool, Waits, Timestamp),
-    ) -> Decision {
+    ) -> (Decision, Option<Judged>) {
         let key = &self.seal_key;
         let links = gathered.lent.links(key);
         let session = match (ask.session, &gathered.session) {
@@ -252,7 +258,7 @@ impl Engine {
         };
         // A token whose seal does not hold reaches nothing.
         let token_scopes = gathered.token.as_ref().map(|t| t.value.open(key).map_or(&[][..], |t| &t.scopes));
-        let facts = Facts {
+        let mut facts = Facts {
             now,
             stop: gathered.stop.as_ref().map(|s| &s.value),
             agent: &gathered.agent.value,
@@ -261,6 +267,7 @@ impl Engine {
             session,
             delegation: &links,
             root_capabilities: gathered.lent.root_capabilities(),
+            policy: PolicyWord::Silent,
             tool_needs_approval,
             agent_wait: waits.agent,
             tool_wait: waits.tool,
@@ -268,7 +275,9 @@ impl Engine {
             tally: self.live.chain(&gathered.chain).unwrap_or(countersign_core::chain::Chain::GENESIS).tally,
             approval: gathered.approval.as_ref().and_then(|a| a.value.open(key)),
         };
-        decide(action, &facts)
+        let judged = self.judge(&action, ask.input, &facts);
+        facts.policy = judged.as_ref().map_or(PolicyWord::Silent, Judged::word);
+        (decide(action, &facts), judged)
     }
 
     /// The approval to wait for: the pending one if it is about exactly this,

@@ -15,6 +15,7 @@ use crate::caller::Caller;
 use crate::changes::Changes;
 use crate::clock::{Clock, Entropy};
 use crate::error::Error;
+use crate::policies::Policies;
 use crate::recorder::{Receipt, Recorder, Recording};
 use crate::registry::Registry;
 use crate::signing::Tracing;
@@ -104,6 +105,7 @@ pub struct Engine {
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) tracing: Tracing,
     pub(crate) vault: Option<Vault>,
+    pub(crate) policies: Policies,
 }
 
 /// How the engine is.
@@ -142,6 +144,7 @@ impl Engine {
             documents: parts.documents,
             tracing: parts.tracing,
             vault: parts.vault,
+            policies: Policies::default(),
         })
     }
 

@@ -18,10 +18,12 @@ mod decisions;
 mod delegations;
 mod engine;
 mod error;
+mod judging;
 mod keys;
 mod log;
 mod log_key;
 mod payloads;
+mod policies;
 mod queue;
 mod recorder;
 mod records;
@@ -50,6 +52,7 @@ pub use log::{
     Cosign, Log, LogError, LogHealth, Proofs, Published, Publishing, Reply, Unreached, Witness, WitnessHealth,
 };
 pub use log_key::RecordedKey;
+pub use policies::{InForce, Judged};
 pub use recorder::{Permit, Receipt, RecordError, Recorder, Recording};
 pub use records::{
     Delivery, Destination, DestinationChange, NewDestination, NewProvider, OrgSettings, Organisation, Provider,

@@ -94,6 +94,9 @@ struct PolicyDocument<'a> {
     gates: Vec<&'static str>,
     limits: BTreeMap<&'static str, u32>,
     mode: &'static str,
+    /// The digest of the policies in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policies: Option<Digest>,
     version: &'static str,
 }
 
@@ -303,6 +306,7 @@ impl Engine {
                 ("tool_per_minute", per_minute(chosen.and_then(|s| s.tool_per_minute), self.settings.tool_per_minute)),
             ]),
             mode: session.mode.as_str(),
+            policies: self.policies().map(|in_force| in_force.set().digest()),
             version: env!("CARGO_PKG_VERSION"),
         };
         let value = serde_json::to_value(&document).map_err(|why| unsigned(&why))?;

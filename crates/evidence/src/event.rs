@@ -54,11 +54,41 @@ pub struct Decision<'a> {
     pub guard: &'a str,
     /// The decision's id, as answered.
     pub id: &'a str,
+    /// What the policies in force said; absent where there were none.
+    #[serde(skip_serializing_if = "Option::is_none", borrow)]
+    pub policies: Option<Policies<'a>>,
     /// The session, as the caller named it.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub session: Option<Cow<'a, str>>,
     /// `allow`, `deny` or `elevate`.
     pub verdict: &'a str,
+}
+
+/// What the policies said of an action.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Policies<'a> {
+    /// The policies that decided, by id.
+    #[serde(borrow)]
+    pub by: Vec<&'a str>,
+    /// The first code that one of them gives to a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'a str>,
+    /// `permit`, `forbid`, `none` or `error`.
+    pub outcome: &'a str,
+    /// The digest of the set that was in force.
+    pub set: Digest,
+    /// What policies that are only watched would have said, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadow: Vec<Shadow<'a>>,
+}
+
+/// What a policy that is only watched would have said.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Shadow<'a> {
+    /// Its id.
+    pub policy: &'a str,
+    /// `permit`, `forbid` or `error`.
+    pub would: &'a str,
 }
 
 /// An action, without its arguments.

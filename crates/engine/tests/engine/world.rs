@@ -471,6 +471,7 @@ pub fn ask<'a>(agent: &'a AgentId, tool: &'a str) -> Ask<'a> {
         hint: None,
         summary: "",
         arguments: Digest::of(b""),
+        input: None,
         content: None,
     }
 }

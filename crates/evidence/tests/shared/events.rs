@@ -6,7 +6,8 @@ use countersign_core::id::{ChainId, OrgId};
 use countersign_core::{Digest, Effect, Timestamp};
 use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{
-    Action, Approval, Change, Decision, Event, Judgement, LogKey, Outcome, Rejection, Revocation, Trace,
+    Action, Approval, Change, Decision, Event, Judgement, LogKey, Outcome, Policies, Rejection, Revocation,
+    Shadow, Trace,
 };
 
 /// The kind of an event, what it adds to a tally, and its entry but for its place.
@@ -31,6 +32,13 @@ pub fn decision<'a>(text: &'a str, verdict: &'a str, judged: Effect) -> Decision
         gate: Some("session"),
         guard: "spot",
         id: "chk_1",
+        policies: Some(Policies {
+            by: vec!["no-transfers", "spend-limit"],
+            code: Some("over_limit"),
+            outcome: "forbid",
+            set: Digest::of(b"set"),
+            shadow: vec![Shadow { policy: "draft", would: "forbid" }],
+        }),
         session: Some(text.into()),
         verdict,
     }
@@ -50,6 +58,7 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         code: None,
         effect: Judgement { raised: None, word: None, ..decision.effect.clone() },
         gate: None,
+        policies: None,
         session: None,
         verdict: "allow",
         ..decision.clone()

@@ -47,6 +47,7 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
         hint: asked.action_effect,
         summary: &asked.action_input_summary,
         arguments: Digest::of(&content),
+        input,
         content: surface.engine.captures().then_some(&content),
     };
     let answer = surface.engine.check(caller, ask).await?;

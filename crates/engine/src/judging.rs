@@ -1,0 +1,98 @@
+//! Putting policies in force, and asking them about a call.
+
+use std::sync::Arc;
+
+use countersign_core::behaviour::suspicion;
+use countersign_core::chain::Tally;
+use countersign_core::facts::{Action, Facts, SessionFacts};
+use countersign_core::id::ChainId;
+use countersign_evidence::entry::Draft;
+use countersign_evidence::event::Change;
+use countersign_policy::Request;
+use serde_json::{Map, Value};
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::policies::{InForce, Judged};
+use crate::recorder::Recording;
+
+/// How far an agent is trusted, until something measures it.
+const UNMEASURED_TRUST: u16 = 0;
+
+impl Engine {
+    /// The policies in force.
+    pub fn policies(&self) -> Option<Arc<InForce>> {
+        self.policies.get()
+    }
+
+    /// Puts policies in force, or takes them away, and records that. What is being
+    /// decided meanwhile is decided again.
+    pub async fn put_policies(&self, next: Option<Arc<InForce>>) -> Result<(), Error> {
+        let none = "none".to_owned();
+        let id = next.as_ref().map_or(none, |next| next.set().digest().to_string());
+        let event = Change { by: "operator", id: &id, noun: "policies", verb: "load" };
+        let chain = ChainId::server();
+        let draft = Draft::new(chain, None, self.clock.now(), &event)
+            .map_err(|why| Error::Invalid(why.to_string()))?;
+        // In force first: an allow that is recorded after the change is one of these.
+        let before = self.policies.replace(next);
+        match self.recorder.record(Recording::new(draft).revoking()).await {
+            Ok(_) => Ok(()),
+            Err(why) => {
+                self.policies.replace(before);
+                Err(why.into())
+            }
+        }
+    }
+
+    /// What the policies in force say of a call; `None` where there are none.
+    pub(crate) fn judge(&self, action: &Action<'_>, input: Option<&str>, facts: &Facts<'_>) -> Option<Judged> {
+        let policies = self.policies.get()?;
+        let arguments = arguments(input);
+        let raised = match facts.session {
+            SessionFacts::None => None,
+            _ => suspicion(facts.tally),
+        };
+        let request = Request {
+            organisation: facts.agent.org.as_str(),
+            agent: facts.agent.id.as_str(),
+            agent_name: &facts.agent.name,
+            tool: action.tool,
+            effect: if raised.is_some() { action.class.effect.raised() } else { action.class.effect },
+            arguments: &arguments,
+            session: of_session(facts.session, facts.tally),
+            delegation_depth: u32::try_from(facts.delegation.len()).unwrap_or(u32::MAX),
+            trust: UNMEASURED_TRUST,
+            suspicion: raised,
+            now: facts.now,
+            taint: &[],
+        };
+        let judged = policies.judge(&request);
+        for error in judged.said.iter().flat_map(|said| &said.errors) {
+            // The message may quote an argument: it stays out of the log.
+            tracing::warn!(policy = error.policy.id, "a policy failed on a call, which is refused");
+        }
+        Some(judged)
+    }
+}
+
+fn of_session<'a>(session: SessionFacts<'a>, tally: Tally) -> Option<countersign_policy::SessionFacts<'a>> {
+    match session {
+        SessionFacts::Ours { session, .. } => {
+            Some(countersign_policy::SessionFacts { id: session.id.as_str(), mode: session.mode, tally })
+        }
+        _ => None,
+    }
+}
+
+/// The arguments as policies see them: the members of an object; anything else is
+/// the member `value`.
+fn arguments(input: Option<&str>) -> Map<String, Value> {
+    match input.map(serde_json::from_str::<Value>) {
+        None | Some(Ok(Value::Null)) => Map::new(),
+        Some(Ok(Value::Object(members))) => members,
+        Some(Ok(value)) => Map::from_iter([("value".to_owned(), value)]),
+        // It was read before. If it cannot be read again, no policy must miss it.
+        Some(Err(_)) => Map::from_iter([("value".to_owned(), Value::Null)]),
+    }
+}
