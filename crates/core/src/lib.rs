@@ -21,6 +21,7 @@ pub mod facts;
 mod gates;
 pub mod id;
 pub mod limits;
+pub mod risk;
 pub mod role;
 pub mod seal;
 pub mod session;
