@@ -23,6 +23,7 @@ pub mod id;
 pub mod limits;
 pub mod risk;
 pub mod role;
+pub mod router;
 pub mod seal;
 pub mod session;
 pub mod step;
