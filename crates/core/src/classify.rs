@@ -103,7 +103,7 @@ fn lookup(word: &str) -> Option<(Effect, &'static str)> {
 }
 
 /// The words of a name, in order.
-fn words(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(name: &str) -> impl Iterator<Item = &str> {
     name.split(|c: char| !c.is_ascii_alphanumeric()).flat_map(humps).filter(|w| !w.is_empty())
 }
 

@@ -15,6 +15,7 @@ pub mod classify;
 pub mod decide;
 pub mod delegation;
 pub mod denial;
+pub mod detect;
 pub mod digest;
 pub mod effect;
 pub mod facts;
