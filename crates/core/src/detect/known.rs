@@ -101,3 +101,26 @@ impl<const MOST: usize> FirstSeen<MOST> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(things: &[u64]) -> Known<2> {
+        things.iter().fold(Known::default(), |known, thing| known.with(*thing))
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_what_is_forgotten_is_new_again() {
+        assert!(after(&[1, 2, 3, 4]).contains(1));
+        assert!(!after(&[1, 2, 3, 4, 5]).contains(1));
+        let known = after(&(0..1_000).collect::<Vec<_>>());
+        assert!(known.recent.len() + known.older.len() <= 4);
+    }
+
+    #[test]
+    fn what_is_used_again_is_not_forgotten() {
+        assert!(after(&[1, 2, 3, 1, 5]).contains(1));
+        assert!(!after(&[1, 2, 3, 1, 5]).contains(2));
+    }
+}
