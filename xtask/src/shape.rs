@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("countersign-evidence", &["countersign-core"]),
     ("countersign-policy", &["countersign-core"]),
     ("countersign-store", &["countersign-core"]),
+    ("countersign-review", &["countersign-core"]),
     ("countersign-engine", &["countersign-core", "countersign-policy", "countersign-evidence", "countersign-store"]),
     ("countersign-server", &["countersign-core", "countersign-wire", "countersign-evidence", "countersign-engine"]),
     (
