@@ -132,9 +132,17 @@ fn fault(error: &serde_json::Error) -> ReviewError {
 
 /// The reasoning without what a terminal or a log would obey, and not too long.
 fn tidy(reasoning: &str) -> Result<String, ReviewError> {
-    let plain = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
-    let tidied: String = reasoning.trim().chars().map(plain).take(LONGEST_REASONING).collect();
-    if tidied.trim().is_empty() { Err(ReviewError::malformed("`reasoning` is empty")) } else { Ok(tidied) }
+    let plain = |c: char| if is_order(c) { ' ' } else { c };
+    let tidied: String =
+        reasoning.chars().map(plain).skip_while(|c| c.is_whitespace()).take(LONGEST_REASONING).collect();
+    let tidied = tidied.trim_end();
+    if tidied.is_empty() { Err(ReviewError::malformed("`reasoning` is empty")) } else { Ok(tidied.to_owned()) }
+}
+
+/// Whether `c` moves what stands around it, or is not seen: a person may decide by this text.
+fn is_order(c: char) -> bool {
+    let hides = matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    hides || c.is_control() && c != '\n'
 }
 
 #[cfg(test)]
@@ -227,10 +235,10 @@ mod tests {
 
     #[test]
     fn reasoning_is_bounded_and_tells_a_terminal_nothing() {
-        let long = GOOD.replace("fine", &format!("\\u001b[2J\\r{}", "é".repeat(5_000)));
+        let long = GOOD.replace("fine", &format!("\\u001b[2J\\r\u{202e}{}", "é".repeat(5_000)));
         let words = read(&long, &ask(), Echo::Nonce).unwrap();
         assert_eq!(words.reasoning.chars().count(), LONGEST_REASONING);
-        assert!(!words.reasoning.contains(char::is_control), "{}", words.reasoning);
+        assert!(words.reasoning.starts_with("[2J  éé"), "{}", words.reasoning);
     }
 
     proptest! {

@@ -119,8 +119,8 @@ impl Review {
         self.verdict
     }
 
-    /// Why, in the reviewer's words: 1 to 2,000 characters, none of them a control
-    /// character but line feeds. A model wrote it; show it as text.
+    /// Why, in the reviewer's words: 1 to 2,000 characters. Line feeds are the only control
+    /// characters in it. A model wrote it; show it as text.
     #[must_use]
     pub fn reasoning(&self) -> &str {
         &self.reasoning
