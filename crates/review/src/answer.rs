@@ -4,7 +4,7 @@
 //! missing or extra member, a member twice, text around the object, a nonce of
 //! another question. No error repeats what was sent.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::ask::Ask;
@@ -14,8 +14,7 @@ use crate::error::ReviewError;
 const LONGEST_REASONING: usize = 2_000;
 
 /// What a reviewer says about an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It may happen.
     Allow,

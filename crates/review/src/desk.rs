@@ -28,7 +28,8 @@ const LONGEST_REST: Duration = Duration::from_mins(1);
 /// The reviewer that `config` names. `secret` is what [`ReviewerConfig::secret`]
 /// names, read by the caller. Nothing is sent yet.
 ///
-/// A review needs a Tokio runtime with its timer.
+/// A review needs a Tokio runtime with its timer. A runtime that stops waits for
+/// the calls that are under way, as long as a review may take at most.
 ///
 /// [`ReviewerConfig::secret`]: crate::ReviewerConfig::secret
 pub fn open(

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// There is no review. Each of these is a no.
 ///
-/// Nothing in it repeats what a reviewer sent, but for a status and a word of
-/// the form `overloaded_error`.
+/// Nothing in it repeats what a reviewer sent, but for a status, a word of the
+/// form `overloaded_error` and the names of a wrong certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReviewError {
     /// No answer came: no address, no connection, no TLS, or it broke off.

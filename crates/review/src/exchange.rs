@@ -79,9 +79,14 @@ impl Line {
             ureq::Error::BodyExceedsLimit(_) => ReviewError::ResponseTooLarge { limit: self.longest },
             ureq::Error::Protocol(_) => ReviewError::garbled("it is not HTTP/1.1"),
             ureq::Error::Io(why) if broke_off(why) => ReviewError::garbled("it breaks off"),
-            other => ReviewError::Unreachable { why: other.to_string() },
+            other => ReviewError::Unreachable { why: brief(&other.to_string()) },
         }
     }
+}
+
+/// The client's own words, bounded: of a certificate they may repeat the names.
+fn brief(why: &str) -> String {
+    why.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// Whether there was a connection: the reviewer may have read what was sent.

@@ -3,24 +3,22 @@
 use std::time::Duration;
 
 use countersign_core::Digest;
-use serde::Serialize;
 
 use crate::answer::{self, Echo, Verdict};
 use crate::ask::Ask;
 use crate::error::ReviewError;
 
 /// Who reviewed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct By {
     /// What kind of reviewer: `anthropic`, `openai`, `external` or `human`.
     pub reviewer: String,
     /// The model, as the reviewer names it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
 }
 
 /// What a review used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Tokens that were read, those from a cache included.
     pub input_tokens: u64,
@@ -32,23 +30,21 @@ pub struct Usage {
 ///
 /// Nothing but an answer makes one, so there is no yes without an answer:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// use countersign_review::{Review, Verdict};
 /// fn forge(review: Review) -> Review {
 ///     Review { verdict: Verdict::Allow, ..review }
 /// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Review {
     verdict: Verdict,
     reasoning: String,
     confidence: u8,
     action_digest: Digest,
     by: By,
-    #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
     /// In millionths of the unit in which prices are configured.
-    #[serde(skip_serializing_if = "Option::is_none")]
     cost_micros: Option<u64>,
     took: Duration,
     cached: bool,
@@ -171,7 +167,7 @@ impl Review {
 
 /// An action that a reviewer let pass. Only [`conclude`] makes one:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0423
 /// fn forge(review: countersign_review::Review) -> countersign_review::Cleared {
 ///     countersign_review::Cleared(review)
 /// }
