@@ -6,10 +6,27 @@
 //! the only source of a yes: whatever is not a well-formed allow, of this very
 //! action, with enough confidence, is not one.
 //!
-//! The action is data and never instruction. What a reviewer
-//! answers is hostile until it was read strictly. Every call has a deadline, a
-//! place in a bounded queue, a size and a price. Time and luck come from the
-//! [`World`] that is passed in; secrets are never printed.
+//! The action is data and never instruction. What a reviewer answers is hostile
+//! until it was read strictly. Every call has a deadline, a place in a bounded
+//! queue, a size and a price. Time and luck come from the [`World`] that is
+//! passed in; secrets are never printed.
+//!
+//! ```
+//! # use std::{path::Path, sync::Arc};
+//! # use countersign_review::{Brief, Cleared, Conclusion, ReviewConfig, Reviewer, World, conclude, open};
+//! # fn variable(_: &str) -> Option<String> { None }
+//! fn prepare(config: &ReviewConfig, world: Arc<dyn World>) -> Result<Box<dyn Reviewer>, Box<dyn std::error::Error>> {
+//!     let secret = config.reviewer.secret().map(|source| source.read(Path::new("/etc"), variable)).transpose()?;
+//!     Ok(open(config, secret.as_ref(), world)?)
+//! }
+//!
+//! async fn may_happen(reviewer: &dyn Reviewer, brief: &Brief, config: &ReviewConfig) -> Option<Cleared> {
+//!     match conclude(brief.action_digest, reviewer.review(brief).await, config.minimum_confidence) {
+//!         Conclusion::Allow(cleared) => Some(cleared),
+//!         Conclusion::Escalate(_) | Conclusion::Deny(_) => None,
+//!     }
+//! }
+//! ```
 
 mod answer;
 mod ask;

@@ -1,6 +1,7 @@
 //! Reviewers that are wrong, hostile, slow or cut short.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -210,12 +211,32 @@ async fn a_response_that_breaks_off_is_none() {
 
 #[tokio::test]
 async fn nobody_there_is_a_no() {
-    let stub = saying("anthropic", "allow");
-    let (listener, mut gone) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), stub);
-    gone.url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let (reviewer, _) = reviewer("anthropic", &gone, |_| {});
+    // The port of `tcpmux`, which nobody has.
+    let mut nobody = saying("anthropic", "allow");
+    nobody.url = "http://127.0.0.1:1".into();
+    let (reviewer, _) = reviewer("anthropic", &nobody, |_| {});
     assert_eq!(reviewer.review(&brief()).await.unwrap_err().code(), "unreachable");
+}
+
+#[tokio::test]
+async fn who_speaks_no_tls_where_it_was_agreed_hears_nothing_and_is_a_no() {
+    let (tell, told) = mpsc::channel();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut plain = saying("anthropic", "allow");
+    plain.url = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut heard = Vec::new();
+        let _ = stream.read_to_end(&mut heard);
+        tell.send(String::from_utf8_lossy(&heard).into_owned()).unwrap();
+    });
+    let (reviewer, _) = reviewer("anthropic", &plain, |_| {});
+    let why = reviewer.review(&brief()).await.unwrap_err();
+    assert!(why.is_outage() && matches!(why.code(), "unreachable" | "garbled"), "{why}");
+    let heard = told.recv().unwrap();
+    assert!(!heard.is_empty() && !heard.contains(KEY) && !heard.contains("drop_table"), "{heard}");
 }
 
 #[tokio::test]
