@@ -31,6 +31,15 @@ impl Outcome {
     }
 }
 
+impl From<Kind> for Outcome {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Permit => Self::Permit,
+            Kind::Forbid => Self::Forbid,
+        }
+    }
+}
+
 /// What holds when no policy speaks of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fallback {

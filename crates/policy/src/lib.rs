@@ -7,15 +7,19 @@
 //! Nothing here reads a clock, a file or a socket.
 
 mod annotations;
+mod condition;
 mod decision;
 mod fault;
+mod full;
 mod index;
 mod obligation;
 mod policy;
+mod related;
 mod request;
 mod schema;
 mod set;
 mod source;
+mod tokens;
 mod tools;
 mod values;
 mod worker;

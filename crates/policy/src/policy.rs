@@ -2,6 +2,7 @@
 
 use cedar_policy::{ActionConstraint, EntityUid, PrincipalConstraint, ResourceConstraint};
 
+use crate::condition::{self, Reads};
 use crate::obligation::Obligation;
 
 /// Whether a policy permits or forbids.
@@ -36,6 +37,26 @@ pub struct Policy {
     pub text: String,
     /// Which requests it can apply to, judged by its head alone.
     pub head: Head,
+    /// What it asks where its head matches; `None`: nothing.
+    pub(crate) condition: Option<Condition>,
+}
+
+/// The conditions of a policy.
+#[derive(Debug, Clone)]
+pub(crate) struct Condition {
+    /// All of them as one Cedar expression.
+    pub text: String,
+    /// What they read of a request.
+    pub reads: Reads,
+}
+
+impl Condition {
+    /// The conditions of the policy `text`.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        let text = condition::expression(text)?;
+        let reads = condition::reads(&text);
+        Some(Self { text, reads })
+    }
 }
 
 /// The head of a policy: what its principal, action and resource must be or be in.

@@ -9,7 +9,7 @@ use countersign_core::{Digest, Effect};
 use crate::annotations;
 use crate::fault::{Fault, Severity};
 use crate::index::Index;
-use crate::policy::{Head, Kind, Policy};
+use crate::policy::{Condition, Head, Kind, Policy};
 use crate::schema;
 use crate::source::{Source, Statement, statements};
 use crate::tools::Tools;
@@ -160,6 +160,7 @@ fn draft<'a>(source: Source<'a>, statement: &Statement<'a>) -> Result<Draft<'a>,
         line,
         text: statement.text.to_owned(),
         head,
+        condition: Condition::of(statement.text),
     };
     Ok(Draft { policy, parsed, source, begin: statement.begin })
 }

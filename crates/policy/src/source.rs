@@ -4,6 +4,7 @@
 //! parsed alone, so that one look finds the errors of all.
 
 use crate::fault::Fault;
+use crate::tokens::{What, tokens};
 
 /// A text with policies, and what to call it in messages.
 #[derive(Debug, Clone, Copy)]
@@ -31,22 +32,13 @@ pub(crate) struct Statement<'a> {
 pub(crate) fn statements(text: &str) -> Vec<Statement<'_>> {
     let mut found = Vec::new();
     let (mut begin, mut marks, mut depth) = (None, Vec::new(), Depth::default());
-    let mut rest = text.char_indices().peekable();
-    while let Some((at, c)) = rest.next() {
-        if c.is_whitespace() {
-            continue;
-        }
-        if c == '/' && rest.peek().is_some_and(|(_, next)| *next == '/') {
-            while rest.next_if(|(_, next)| *next != '\n').is_some() {}
-            continue;
-        }
-        let from = *begin.get_or_insert(at);
-        depth.step(c);
-        match c {
-            '"' => skip_string(&mut rest),
-            '@' => marks.push(at),
-            ';' => {
-                let text = text.get(from..=at).unwrap_or_default();
+    for token in tokens(text) {
+        let from = *begin.get_or_insert(token.at);
+        depth.step(token.what);
+        match token.what {
+            What::Sign('@') => marks.push(token.at),
+            What::Sign(';') => {
+                let text = text.get(from..=token.at).unwrap_or_default();
                 let (marks, depth) = (std::mem::take(&mut marks), std::mem::take(&mut depth).most);
                 found.push(Statement { begin: from, text, marks, depth });
                 begin = None;
@@ -73,26 +65,14 @@ struct Depth {
 }
 
 impl Depth {
-    fn step(&mut self, c: char) {
-        self.run = if matches!(c, '!' | '-') { self.run + 1 } else { 0 };
-        match c {
-            '(' | '[' | '{' => self.open += 1,
-            ')' | ']' | '}' => self.open = self.open.saturating_sub(1),
+    fn step(&mut self, what: What<'_>) {
+        self.run = if matches!(what, What::Sign('!' | '-')) { self.run + 1 } else { 0 };
+        match what {
+            What::Sign('(' | '[' | '{') => self.open += 1,
+            What::Sign(')' | ']' | '}') => self.open = self.open.saturating_sub(1),
             _ => {}
         }
         self.most = self.most.max(self.open + self.run);
-    }
-}
-
-fn skip_string(rest: &mut impl Iterator<Item = (usize, char)>) {
-    while let Some((_, c)) = rest.next() {
-        match c {
-            '\\' => {
-                rest.next();
-            }
-            '"' => return,
-            _ => {}
-        }
     }
 }
 

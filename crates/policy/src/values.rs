@@ -5,11 +5,13 @@
 //! not seeing it.
 
 use cedar_policy::{Context, RestrictedExpression as Value};
+use countersign_core::Timestamp;
 use countersign_core::behaviour::Suspicion;
 use countersign_core::session::Mode;
 use serde_json::{Map, Number};
 
-use crate::request::Request;
+use crate::condition::{Inner, Reads};
+use crate::request::{Request, SessionFacts};
 use crate::tools::{Kind, Members, Tool};
 
 /// The names of the types, made once: Cedar parses them otherwise at each request.
@@ -46,70 +48,94 @@ pub(crate) fn uid(kind: &cedar_policy::EntityTypeName, id: &str) -> cedar_policy
     cedar_policy::EntityUid::from_type_name_and_id(kind.clone(), cedar_policy::EntityId::new(id))
 }
 
-/// The context of `request`. The error says what Cedar could not hold.
-pub(crate) fn context(types: &Types, request: &Request<'_>, tool: Option<&Tool>) -> Result<Context, String> {
-    let members = [
-        ("arguments", object(request.arguments, tool.map(|tool| &tool.arguments))?),
-        ("effect", Value::new_entity_uid(uid(&types.effect, request.effect.as_str()))),
-        ("delegation_depth", Value::new_long(i64::from(request.delegation_depth))),
-        ("trust", Value::new_long(i64::from(request.trust))),
-        ("behaviour", behaviour(request.suspicion)?),
-        ("time", time(request)?),
-        ("taint", Value::new_set(request.taint.iter().map(|label| Value::new_string(label.clone())))),
-    ];
-    let session = session(types, request)?.map(|session| ("session", session));
-    let pairs = members.into_iter().chain(session).map(|(name, value)| (name.to_owned(), value));
+/// Of the context of `request` what is read. The error says what Cedar could not hold.
+pub(crate) fn context(
+    types: &Types,
+    request: &Request<'_>,
+    tool: Option<&Tool>,
+    reads: &Reads,
+) -> Result<Context, String> {
+    let mut pairs = Vec::with_capacity(8);
+    let mut add = |name: &str, value: &dyn Fn(&Inner) -> Result<Option<Value>, String>| {
+        if let Some(inner) = reads.of(name)
+            && let Some(value) = value(inner)?
+        {
+            pairs.push((name.to_owned(), value));
+        }
+        Ok::<_, String>(())
+    };
+    add("arguments", &|inner| {
+        object(request.arguments, tool.map(|tool| &tool.arguments), |name| inner.has(name)).map(Some)
+    })?;
+    add("effect", &|_| Ok(Some(Value::new_entity_uid(uid(&types.effect, request.effect.as_str())))))?;
+    add("session", &|inner| request.session.map(|facts| session(types, &facts, inner)).transpose())?;
+    add("delegation_depth", &|_| Ok(Some(Value::new_long(i64::from(request.delegation_depth)))))?;
+    add("trust", &|_| Ok(Some(Value::new_long(i64::from(request.trust)))))?;
+    add("behaviour", &|inner| behaviour(request.suspicion, inner).map(Some))?;
+    add("time", &|inner| time(request.now, inner).map(Some))?;
+    add("taint", &|_| Ok(Some(Value::new_set(request.taint.iter().map(|label| Value::new_string(label.clone()))))))?;
+    if pairs.is_empty() {
+        return Ok(Context::empty());
+    }
     Context::from_pairs(pairs).map_err(|why| why.to_string())
 }
 
-fn record<const N: usize>(members: [(&str, Value); N]) -> Result<Value, String> {
-    Value::new_record(members.map(|(name, value)| (name.to_owned(), value))).map_err(|why| why.to_string())
+/// A record of those `members` that are read.
+fn record(inner: &Inner, members: &[(&str, &dyn Fn() -> Value)]) -> Result<Value, String> {
+    let read = members.iter().filter(|(name, _)| inner.has(name));
+    Value::new_record(read.map(|(name, value)| ((*name).to_owned(), value()))).map_err(|why| why.to_string())
 }
 
-fn behaviour(suspicion: Option<Suspicion>) -> Result<Value, String> {
-    record([
-        ("probing", Value::new_bool(suspicion == Some(Suspicion::DenialRate))),
-        ("bursting", Value::new_bool(suspicion == Some(Suspicion::WriteRatio))),
-    ])
+fn behaviour(suspicion: Option<Suspicion>, inner: &Inner) -> Result<Value, String> {
+    let is = |this| Value::new_bool(suspicion == Some(this));
+    record(inner, &[("probing", &|| is(Suspicion::DenialRate)), ("bursting", &|| is(Suspicion::WriteRatio))])
 }
 
-fn session(types: &Types, request: &Request<'_>) -> Result<Option<Value>, String> {
-    let Some(session) = request.session else { return Ok(None) };
+fn session(types: &Types, session: &SessionFacts<'_>, inner: &Inner) -> Result<Value, String> {
     let mode = match session.mode {
         Mode::ReadOnly => "read_only",
         Mode::Standard => "standard",
     };
     let count = |n: u64| Value::new_long(i64::try_from(n).unwrap_or(i64::MAX));
-    record([
-        ("id", Value::new_entity_uid(uid(&types.session, session.id))),
-        ("mode", Value::new_entity_uid(uid(&types.mode, mode))),
-        ("calls", count(session.tally.total)),
-        ("reads", count(session.tally.read)),
-        ("writes", count(session.tally.write)),
-        ("denied", count(session.tally.denied)),
-    ])
-    .map(Some)
+    record(
+        inner,
+        &[
+            ("id", &|| Value::new_entity_uid(uid(&types.session, session.id))),
+            ("mode", &|| Value::new_entity_uid(uid(&types.mode, mode))),
+            ("calls", &|| count(session.tally.total)),
+            ("reads", &|| count(session.tally.read)),
+            ("writes", &|| count(session.tally.write)),
+            ("denied", &|| count(session.tally.denied)),
+        ],
+    )
 }
 
-fn time(request: &Request<'_>) -> Result<Value, String> {
+fn time(now: Timestamp, inner: &Inner) -> Result<Value, String> {
     const MINUTE: i64 = 60_000;
     const DAY: i64 = 24 * 60 * MINUTE;
-    let at = request.now.as_millis();
+    let at = now.as_millis();
     let minutes = at.rem_euclid(DAY) / MINUTE;
     // 1 January 1970 was a Thursday, the fourth day of the week.
     let weekday = (at.div_euclid(DAY) + 3).rem_euclid(7) + 1;
-    record([
-        ("at", Value::new_datetime(request.now.to_string())),
-        ("hour", Value::new_long(minutes / 60)),
-        ("minute", Value::new_long(minutes % 60)),
-        ("weekday", Value::new_long(weekday)),
-    ])
+    record(
+        inner,
+        &[
+            ("at", &|| Value::new_datetime(now.to_string())),
+            ("hour", &|| Value::new_long(minutes / 60)),
+            ("minute", &|| Value::new_long(minutes % 60)),
+            ("weekday", &|| Value::new_long(weekday)),
+        ],
+    )
 }
 
 /// `null` is the same as not being there.
-fn object(members: &Map<String, serde_json::Value>, declared: Option<&Members>) -> Result<Value, String> {
-    let mut pairs = Vec::with_capacity(members.len());
-    for (name, value) in members {
+fn object(
+    members: &Map<String, serde_json::Value>,
+    declared: Option<&Members>,
+    read: impl Fn(&str) -> bool,
+) -> Result<Value, String> {
+    let mut pairs = Vec::new();
+    for (name, value) in members.iter().filter(|(name, _)| read(name)) {
         let kind = declared.and_then(|members| members.get(name)).map(|(kind, _)| kind);
         if let Some(value) = of_json(value, kind)? {
             pairs.push((name.clone(), value));
@@ -131,7 +157,7 @@ fn of_json(value: &serde_json::Value, kind: Option<&Kind>) -> Result<Option<Valu
             Value::new_set(items)
         }
         (serde_json::Value::Object(members), kind) => {
-            object(members, if let Some(Kind::Object(members)) = kind { Some(members) } else { None })?
+            object(members, if let Some(Kind::Object(members)) = kind { Some(members) } else { None }, |_| true)?
         }
     }))
 }

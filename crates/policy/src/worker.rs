@@ -2,39 +2,50 @@
 //!
 //! Threads that share parsed policies gain nothing from each other: counting
 //! references to the same expressions keeps them waiting. So each parses its own.
+//!
+//! A decision costs what its candidates ask for, and little besides: heads are
+//! judged by the index, of the request only what is read becomes Cedar's
+//! values, and entities are made once for each agent and tool.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::str::FromStr as _;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Entities, Entity, EntityUid, PolicyId, RestrictedExpression};
+use cedar_policy::{EvalResult, Expression, eval_expression};
 
+use crate::condition::Reads;
 use crate::decision::{Decision, Outcome, PolicyError, Shadowed};
 use crate::index::Reach;
 use crate::policy::{Kind, Policy};
+use crate::related::{Ready, Related};
 use crate::request::Request;
 use crate::set::PolicySet;
-use crate::values::{self, Types, uid};
+use crate::values::{self, Types};
 
-/// How many sets of candidates are kept ready. Calls of a few hundred tools by
-/// a few kinds of agents make fewer.
-const READY: usize = 1024;
+/// How many lists of candidates are kept ready.
+const READY: usize = 4096;
 
 /// One thread's copy of a set.
 pub struct Worker {
     set: Arc<PolicySet>,
-    policies: Vec<(Arc<Policy>, cedar_policy::Policy)>,
-    by_id: HashMap<String, u32>,
+    policies: Vec<Judge>,
     types: Types,
-    authorizer: Authorizer,
-    ready: HashMap<Vec<u32>, Candidates>,
+    candidates: HashMap<Reach, Arc<Candidates>>,
+    related: Ready,
 }
 
-/// The policies that can apply, ready to be evaluated.
-#[derive(Default)]
+/// A policy, to be asked where its head matches.
+struct Judge {
+    policy: Arc<Policy>,
+    /// `None`: it applies wherever its head matches.
+    condition: Option<Expression>,
+}
+
+/// The policies whose heads match, by id, and what they read together.
 struct Candidates {
-    deciding: cedar_policy::PolicySet,
-    /// Shadow policies are evaluated one by one: each speaks for itself.
-    shadow: Vec<(u32, cedar_policy::PolicySet)>,
+    policies: Vec<u32>,
+    conditional: bool,
+    reads: Reads,
 }
 
 /// What became of each policy for one request.
@@ -51,34 +62,24 @@ pub struct Trace {
 /// A request in Cedar's values.
 struct Asked {
     query: cedar_policy::Request,
-    entities: Entities,
-}
-
-struct Uids {
-    organisation: EntityUid,
-    agent: EntityUid,
-    tool: EntityUid,
-    server: Option<EntityUid>,
-    effect: EntityUid,
-    action: EntityUid,
+    related: Arc<Related>,
 }
 
 impl PolicySet {
-    /// A copy for one thread. Parses every policy again: a millisecond for
+    /// A copy for one thread. Parses every condition again: a millisecond for
     /// about a hundred of them.
     ///
     /// The error is what Cedar says of a text that it read before; it does not happen.
     pub fn worker(self: &Arc<Self>) -> Result<Worker, String> {
-        let mut policies = Vec::with_capacity(self.policies().len());
-        let mut by_id = HashMap::new();
-        for (number, policy) in (0..).zip(self.policies()) {
-            let id = PolicyId::new(&policy.id);
-            let parsed = cedar_policy::Policy::parse(Some(id), &policy.text).map_err(|why| why.to_string())?;
-            policies.push((Arc::new(policy.clone()), parsed));
-            by_id.insert(policy.id.clone(), number);
-        }
-        let set = Arc::clone(self);
-        Ok(Worker { set, policies, by_id, types: Types::new()?, authorizer: Authorizer::new(), ready: HashMap::new() })
+        let parse = |text: &str| Expression::from_str(text).map_err(|why| why.to_string());
+        let judge = |policy: &Policy| {
+            let condition = policy.condition.as_ref().map(|condition| parse(&condition.text)).transpose()?;
+            Ok::<_, String>(Judge { policy: Arc::new(policy.clone()), condition })
+        };
+        let policies = self.policies().iter().map(judge).collect::<Result<_, _>>()?;
+        let types = Types::new()?;
+        let related = Ready::new(&types);
+        Ok(Worker { set: Arc::clone(self), policies, types, candidates: HashMap::new(), related })
     }
 }
 
@@ -91,196 +92,106 @@ impl Worker {
 
     /// Answers `request`. Only policies whose heads match are evaluated.
     pub fn decide(&mut self, request: &Request<'_>) -> Decision {
-        let uids = self.uids(request);
-        let found = self.find(&uids);
-        if found.is_empty() {
-            return silence();
+        let candidates = self.candidates(request);
+        let asked = self.ask(request, &candidates);
+        let mut decision =
+            Decision { outcome: Outcome::Unmatched, by: Vec::new(), errors: Vec::new(), shadow: Vec::new() };
+        let (mut permits, mut forbids) = (Vec::new(), Vec::new());
+        for judge in candidates.policies.iter().filter_map(|number| self.judge(*number)) {
+            let policy = &judge.policy;
+            match (judge.says(&asked), policy.kind) {
+                (Ok(false), _) => {}
+                (said, kind) if policy.shadow => {
+                    let would = if said.is_ok() { kind.into() } else { Outcome::Failed };
+                    decision.shadow.push(Shadowed { policy: Arc::clone(policy), would });
+                }
+                (Ok(true), Kind::Permit) => permits.push(Arc::clone(policy)),
+                (Ok(true), Kind::Forbid) => forbids.push(Arc::clone(policy)),
+                (Err(message), _) => decision.errors.push(PolicyError { policy: Arc::clone(policy), message }),
+            }
         }
-        let asked = match self.ask(request, &uids) {
-            Ok(asked) => asked,
-            Err(message) => return self.unheard(&found, &message),
+        (decision.outcome, decision.by) = if !forbids.is_empty() {
+            (Outcome::Forbid, forbids)
+        } else if !decision.errors.is_empty() {
+            (Outcome::Failed, decision.errors.iter().map(|error| Arc::clone(&error.policy)).collect())
+        } else if permits.is_empty() {
+            (Outcome::Unmatched, permits)
+        } else {
+            (Outcome::Permit, permits)
         };
-        if self.ready.len() >= READY && !self.ready.contains_key(&found) {
-            self.ready.clear();
-        }
-        let mut ready = std::mem::take(&mut self.ready);
-        let candidates = ready.entry(found).or_insert_with_key(|found| self.candidates(found));
-        let decision = self.evaluate(candidates, &asked);
-        self.ready = ready;
         decision
-    }
-
-    /// Answers `request` with every policy evaluated: what [`decide`](Self::decide)
-    /// must always agree with.
-    pub fn decide_unindexed(&mut self, request: &Request<'_>) -> Decision {
-        let all: Vec<u32> = (0..).zip(&self.policies).map(|(number, _)| number).collect();
-        match self.ask(request, &self.uids(request)) {
-            Ok(asked) => self.evaluate(&self.candidates(&all), &asked),
-            Err(message) => self.unheard(&self.find(&self.uids(request)), &message),
-        }
     }
 
     /// Answers `request`, and says what each policy that can apply says by itself.
     pub fn trace(&mut self, request: &Request<'_>) -> Trace {
         let decision = self.decide(request);
-        let uids = self.uids(request);
-        let found = self.find(&uids);
-        let asked = self.ask(request, &uids);
-        let alone = |number: &u32| {
-            let (policy, parsed) = self.get(*number)?;
-            let outcome = asked.as_ref().map_or(Outcome::Failed, |asked| self.alone(policy, &only(parsed), asked));
-            Some((Arc::clone(policy), outcome))
+        let candidates = self.candidates(request);
+        let asked = self.ask(request, &candidates);
+        let alone = |judge: &Judge| match judge.says(&asked) {
+            Ok(true) => judge.policy.kind.into(),
+            Ok(false) => Outcome::Unmatched,
+            Err(_) => Outcome::Failed,
         };
-        let candidates = found.iter().filter_map(alone).collect();
+        let judges = candidates.policies.iter().filter_map(|number| self.judge(*number));
+        let candidates = judges.map(|judge| (Arc::clone(&judge.policy), alone(judge))).collect();
         Trace { decision, candidates, total: self.policies.len() }
     }
 
-    fn get(&self, number: u32) -> Option<&(Arc<Policy>, cedar_policy::Policy)> {
+    fn judge(&self, number: u32) -> Option<&Judge> {
         self.policies.get(usize::try_from(number).ok()?)
     }
 
-    fn uids(&self, request: &Request<'_>) -> Uids {
-        let effect = uid(&self.types.action, request.effect.as_str());
-        let declared = self.set.tools().get(request.tool).is_some();
-        Uids {
-            organisation: uid(&self.types.organisation, request.organisation),
-            agent: uid(&self.types.agent, request.agent),
-            tool: uid(&self.types.tool, request.tool),
-            server: request.server().map(|server| uid(&self.types.server, server)),
-            action: if declared { uid(&self.types.action, request.tool) } else { effect.clone() },
-            effect,
+    fn candidates(&mut self, request: &Request<'_>) -> Arc<Candidates> {
+        let reach = self.set.index.reach(request);
+        if let Some(candidates) = self.candidates.get(&reach) {
+            return Arc::clone(candidates);
         }
-    }
-
-    fn find(&self, uids: &Uids) -> Vec<u32> {
-        let Uids { organisation, agent, tool, server, effect, action } = uids;
-        let principal = [agent, organisation];
-        let actions = [action, effect];
-        let resource = [tool, organisation, server.as_ref().unwrap_or(tool)];
-        let action = if action == effect { &actions[..1] } else { &actions[..] };
-        let resource = if server.is_none() { &resource[..2] } else { &resource[..] };
-        self.set.index.find(&Reach { principal: &principal, action, resource })
-    }
-
-    fn ask(&self, request: &Request<'_>, uids: &Uids) -> Result<Asked, String> {
-        let tool = self.set.tools().get(request.tool);
-        let context = values::context(&self.types, request, tool)?;
-        let entities = entities(request, uids)?;
-        let [principal, action, resource] = [&uids.agent, &uids.action, &uids.tool].map(Clone::clone);
-        let query =
-            cedar_policy::Request::new(principal, action, resource, context, None).map_err(|why| why.to_string())?;
-        Ok(Asked { query, entities })
-    }
-
-    fn candidates(&self, found: &[u32]) -> Candidates {
-        let mut candidates = Candidates::default();
-        for number in found {
-            let Some((policy, parsed)) = self.get(*number) else { continue };
-            if policy.shadow {
-                candidates.shadow.push((*number, only(parsed)));
-            } else {
-                // The ids of a set differ, so there is always room.
-                let _ = candidates.deciding.add(parsed.clone());
-            }
+        let policies = self.set.index.find(reach);
+        let mut reads = Reads::default();
+        let judges = policies.iter().filter_map(|number| self.judge(*number));
+        let conditions: Vec<_> = judges.filter_map(|judge| judge.policy.condition.as_ref()).collect();
+        for condition in &conditions {
+            reads.add(&condition.reads);
         }
+        let candidates = Arc::new(Candidates { conditional: !conditions.is_empty(), policies, reads });
+        if self.candidates.len() >= READY {
+            self.candidates.clear();
+        }
+        self.candidates.insert(reach, Arc::clone(&candidates));
         candidates
     }
 
-    fn evaluate(&self, candidates: &Candidates, asked: &Asked) -> Decision {
-        let mut decision = silence();
-        let answer = self.authorizer.is_authorized(&asked.query, &candidates.deciding, &asked.entities);
-        let said = answer.diagnostics();
-        let mut reasons: Vec<Arc<Policy>> = said.reason().filter_map(|id| self.policy(id)).collect();
-        for error in said.errors() {
-            let cedar_policy::AuthorizationError::PolicyEvaluationError(why) = error;
-            if let Some(policy) = self.policy(why.policy_id()) {
-                decision.errors.push(PolicyError { policy, message: why.inner().to_string() });
-            }
+    /// `request` in Cedar's values, as far as `candidates` read it; `None` where no condition asks.
+    fn ask(&mut self, request: &Request<'_>, candidates: &Candidates) -> Result<Option<Asked>, String> {
+        if !candidates.conditional {
+            return Ok(None);
         }
-        decision.errors.sort_by(|a, b| a.policy.id.cmp(&b.policy.id));
-        let forbids = reasons.first().is_some_and(|policy| policy.kind == Kind::Forbid);
-        decision.outcome = match (forbids, said.errors().next().is_some(), reasons.is_empty()) {
-            (true, _, _) => Outcome::Forbid,
-            (false, true, _) => {
-                reasons = decision.errors.iter().map(|error| Arc::clone(&error.policy)).collect();
-                Outcome::Failed
-            }
-            (false, false, false) => Outcome::Permit,
-            (false, false, true) => Outcome::Unmatched,
+        let tool = self.set.tools().get(request.tool);
+        let context = values::context(&self.types, request, tool, &candidates.reads)?;
+        let related = if candidates.reads.entities {
+            self.related.get(&self.types, request, tool.is_some())?
+        } else {
+            self.related.nobody()
         };
-        reasons.sort_by(|a, b| a.id.cmp(&b.id));
-        decision.by = reasons;
-        for (number, policies) in &candidates.shadow {
-            let Some((policy, _)) = self.get(*number) else { continue };
-            let would = self.alone(policy, policies, asked);
-            if would != Outcome::Unmatched {
-                decision.shadow.push(Shadowed { policy: Arc::clone(policy), would });
-            }
-        }
-        decision
-    }
-
-    /// What one policy says by itself.
-    fn alone(&self, policy: &Policy, only: &cedar_policy::PolicySet, asked: &Asked) -> Outcome {
-        let answer = self.authorizer.is_authorized(&asked.query, only, &asked.entities);
-        let matched = answer.diagnostics().reason().next().is_some();
-        match policy.kind {
-            _ if answer.diagnostics().errors().next().is_some() => Outcome::Failed,
-            Kind::Permit if matched => Outcome::Permit,
-            Kind::Forbid if matched => Outcome::Forbid,
-            _ => Outcome::Unmatched,
-        }
-    }
-
-    fn policy(&self, id: &PolicyId) -> Option<Arc<Policy>> {
-        let number = self.by_id.get(AsRef::<str>::as_ref(id))?;
-        self.get(*number).map(|(policy, _)| Arc::clone(policy))
-    }
-
-    /// A request that cannot be put to the policies: all of them failed.
-    fn unheard(&self, found: &[u32], message: &str) -> Decision {
-        let mut decision = silence();
-        for (policy, _) in found.iter().filter_map(|number| self.get(*number)) {
-            if policy.shadow {
-                decision.shadow.push(Shadowed { policy: Arc::clone(policy), would: Outcome::Failed });
-            } else {
-                decision.outcome = Outcome::Failed;
-                decision.by.push(Arc::clone(policy));
-                decision.errors.push(PolicyError { policy: Arc::clone(policy), message: message.to_owned() });
-            }
-        }
-        decision
+        let [principal, action, resource] = [&related.principal, &related.action, &related.resource].map(Clone::clone);
+        let query =
+            cedar_policy::Request::new(principal, action, resource, context, None).map_err(|why| why.to_string())?;
+        Ok(Some(Asked { query, related }))
     }
 }
 
-fn silence() -> Decision {
-    Decision { outcome: Outcome::Unmatched, by: Vec::new(), errors: Vec::new(), shadow: Vec::new() }
-}
-
-fn only(policy: &cedar_policy::Policy) -> cedar_policy::PolicySet {
-    cedar_policy::PolicySet::from_policies([policy.clone()]).unwrap_or_default()
-}
-
-fn entities(request: &Request<'_>, uids: &Uids) -> Result<Entities, String> {
-    let Uids { organisation, agent, tool, server, effect, action } = uids;
-    let named = |uid: &EntityUid, name: &str, parents: HashSet<EntityUid>| {
-        let name = RestrictedExpression::new_string(name.to_owned());
-        Entity::new(uid.clone(), HashMap::from([("name".to_owned(), name)]), parents).map_err(|why| why.to_string())
-    };
-    let inside = || HashSet::from([organisation.clone()]);
-    let mut all = vec![
-        Entity::with_uid(organisation.clone()),
-        named(agent, request.agent_name, inside())?,
-        Entity::with_uid(effect.clone()),
-    ];
-    let mut parents = inside();
-    if let Some(server) = server {
-        all.push(Entity::new_no_attrs(server.clone(), inside()));
-        parents.insert(server.clone());
+impl Judge {
+    /// Whether the policy applies. The error is why that cannot be told: Cedar
+    /// could not hold the request, or the condition failed on it.
+    fn says(&self, asked: &Result<Option<Asked>, String>) -> Result<bool, String> {
+        let Some(condition) = &self.condition else { return Ok(true) };
+        let Some(Asked { query, related }) = asked.as_ref().map_err(Clone::clone)? else {
+            return Err("it was not asked".to_owned());
+        };
+        match eval_expression(query, &related.entities, condition) {
+            Ok(EvalResult::Bool(holds)) => Ok(holds),
+            Ok(other) => Err(format!("`{other}` is neither true nor false")),
+            Err(why) => Err(why.to_string()),
+        }
     }
-    all.push(named(tool, request.tool, parents)?);
-    if action != effect {
-        all.push(Entity::new_no_attrs(action.clone(), HashSet::from([effect.clone()])));
-    }
-    Entities::from_entities(all, None).map_err(|why| why.to_string())
 }

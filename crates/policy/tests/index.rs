@@ -126,7 +126,8 @@ proptest! {
     ) {
         let mut worker = worker(&policies);
         for asked in asked {
-            let (indexed, full) = (worker.decide(&asked.request()), worker.decide_unindexed(&asked.request()));
+            let full = worker.set().decide_in_full(&asked.request()).unwrap();
+            let indexed = worker.decide(&asked.request());
             prop_assert_eq!(told(&indexed), told(&full), "{:?}", asked);
         }
     }
