@@ -4,9 +4,10 @@
 //! with them by file, line and column. A [`Worker`] is one thread's copy of a
 //! set and answers a [`Request`] with a [`Decision`]: a forbid beats a permit,
 //! and a policy that fails while it is evaluated is never skipped.
-//! Nothing here reads a clock, a file or a socket.
+//! [`cases`] tests a set. Nothing here reads a clock, a file or a socket.
 
 mod annotations;
+pub mod cases;
 mod condition;
 mod decision;
 mod fault;
