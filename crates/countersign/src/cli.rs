@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 
 use crate::client::Client;
 use crate::commands::{
-    about, agent, approval, check, config, decision, dev, doctor, evidence, key, log, org, serve, session, stop, token,
-    trace, witness,
+    about, agent, approval, check, config, decision, dev, doctor, evidence, key, log, org, policy, serve, session,
+    stop, token, trace, witness,
 };
 use crate::exit::Exit;
 use crate::output::{Format, Output, complain};
@@ -80,6 +80,9 @@ enum Command {
     Log(log::Log),
     /// Start a witness of other servers' logs
     Witness(witness::Witness),
+    /// Check, format, test and explain policies in a folder
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Check a configuration file, or print it, or its schema
     #[command(subcommand)]
     Config(config::Config),
@@ -131,6 +134,7 @@ impl Cli {
             Command::Log(command) => command.run(output),
             Command::Witness(command) => command.run(),
             Command::Evidence(command) => command.run(&url, api_key, output),
+            Command::Policy(command) => command.run(output),
             Command::Config(command) => command.run(output),
             Command::Doctor(command) => command.run(&client()?, output),
             Command::Completions(command) => command.run::<Self>(),

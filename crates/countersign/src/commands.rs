@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod key;
 pub mod log;
 pub mod org;
+pub mod policy;
 pub mod serve;
 pub mod session;
 pub mod stop;

@@ -22,6 +22,7 @@ mod mirror;
 mod nearest;
 mod node;
 mod output;
+mod policies;
 mod records;
 mod tarball;
 mod tlog;

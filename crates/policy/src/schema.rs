@@ -7,7 +7,7 @@ use cedar_policy::{Schema, SchemaFragment};
 use crate::tools::Tools;
 
 /// The shipped schema, as Cedar schema text.
-pub const SHIPPED: &str = include_str!("schema.cedarschema");
+const SHIPPED: &str = include_str!("schema.cedarschema");
 
 const CONTEXT_BEGINS: &str = "type Call = ";
 const CONTEXT_ENDS: &str = ";\n\naction";
@@ -19,6 +19,13 @@ pub(crate) fn of_tools(tools: &Tools) -> String {
     let context = SHIPPED.split_once(CONTEXT_BEGINS).and_then(|(_, rest)| rest.split_once(CONTEXT_ENDS));
     let context = context.map_or("", |(context, _)| context);
     tools.actions(|arguments| context.replace(NO_ARGUMENTS, &format!("arguments: {arguments}")))
+}
+
+/// What a policy may speak of, as Cedar schema text: what is shipped, and the declared tools.
+#[must_use]
+pub fn text(tools: &Tools) -> String {
+    let declared = of_tools(tools);
+    if declared.is_empty() { SHIPPED.to_owned() } else { format!("{SHIPPED}\n{declared}") }
 }
 
 /// The whole schema. The error is Cedar's.

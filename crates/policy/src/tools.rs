@@ -17,7 +17,10 @@ use crate::source::Source;
 
 /// The declared tools, by their full names.
 #[derive(Debug, Clone, Default)]
-pub struct Tools(BTreeMap<String, Tool>);
+pub struct Tools {
+    declared: BTreeMap<String, Tool>,
+    untyped: Vec<String>,
+}
 
 /// One declared tool.
 #[derive(Debug, Clone)]
@@ -75,23 +78,31 @@ impl Tools {
                 let shown: String = odd.chars().filter(|c| !c.is_control()).take(64).collect();
                 return Err(fault(format!("`{shown}` is not a name a policy can write")));
             }
+            untyped(&name, &tool.input, &mut self.untyped);
             let effect = classify(&name, None, None).effect;
-            if self.0.insert(name.clone(), Tool { effect, arguments }).is_some() {
+            if self.declared.insert(name.clone(), Tool { effect, arguments }).is_some() {
                 return Err(fault(format!("`{name}` is declared twice")));
             }
         }
         Ok(())
     }
 
+    /// The arguments that have no type that Cedar has, as `server/tool: name`:
+    /// no policy can name them.
+    #[must_use]
+    pub fn untyped(&self) -> &[String] {
+        &self.untyped
+    }
+
     /// The declared tools, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tool)> {
-        self.0.iter().map(|(name, tool)| (name.as_str(), tool))
+        self.declared.iter().map(|(name, tool)| (name.as_str(), tool))
     }
 
     /// The tool that is called `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Tool> {
-        self.0.get(name)
+        self.declared.get(name)
     }
 
     /// One Cedar action for each tool. `context` writes the context of a call
@@ -102,7 +113,7 @@ impl Tools {
     /// every higher one, and a policy is checked for all it can meet.
     pub(crate) fn actions(&self, context: impl Fn(&str) -> String) -> String {
         let mut text = String::new();
-        for (name, tool) in &self.0 {
+        for (name, tool) in &self.declared {
             let groups: Vec<String> = [Effect::Read, Effect::Mutating, Effect::Destructive, Effect::Admin]
                 .iter()
                 .filter(|effect| **effect >= tool.effect)
@@ -142,6 +153,20 @@ fn members(schema: &Map<String, Value>) -> Members {
     let Some(Value::Object(properties)) = schema.get("properties") else { return Members::new() };
     let typed = properties.iter().filter_map(|(name, schema)| Some((name, kind(schema)?)));
     typed.map(|(name, kind)| (name.clone(), (kind, required.contains(&name.as_str())))).collect()
+}
+
+/// Adds the members that [`members`] leaves out.
+fn untyped(tool: &str, schema: &Map<String, Value>, found: &mut Vec<String>) {
+    let Some(Value::Object(properties)) = schema.get("properties") else { return };
+    for (name, schema) in properties {
+        match kind(schema) {
+            None => found.push(format!("{tool}: {name}")),
+            Some(Kind::Object(_)) => {
+                schema.as_object().into_iter().for_each(|inner| untyped(&format!("{tool}: {name}"), inner, found));
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 /// What Cedar can say of a value with this JSON Schema. `None`: nothing, so no policy can name it.

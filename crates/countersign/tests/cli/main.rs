@@ -15,6 +15,7 @@ mod harness;
 mod log;
 mod log_world;
 mod nouns;
+mod policy;
 mod serve;
 mod traces;
 mod truncate;

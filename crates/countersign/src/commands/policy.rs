@@ -1,0 +1,95 @@
+//! `countersign policy`: policies in a folder, before a server reads them.
+
+mod diff;
+mod explain;
+mod fmt;
+mod test;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use countersign_policy::{Source, Tools};
+use serde_json::json;
+
+use crate::exit::Exit;
+use crate::output::{Output, complain, print};
+use crate::policies::{Faults, Folder};
+
+/// Check, format, test and explain policies in a folder
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Say everything that is wrong with the policies of a folder
+    Check(Dir),
+    /// Write policies the way everybody writes them
+    Fmt(fmt::Fmt),
+    /// Run the cases of a folder against its policies
+    Test(test::Test),
+    /// Say which policies could apply to a request, which decide, and why
+    Explain(explain::Explain),
+    /// Say which cases two folders of policies answer differently
+    Diff(diff::Diff),
+    /// Print the Cedar schema: what a policy may speak of
+    Schema(Schema),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Dir {
+    /// The folder
+    #[arg(value_name = "DIR", default_value = "policies")]
+    dir: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Schema {
+    /// What an MCP server answers to `tools/list`; its tools become actions with typed arguments
+    #[arg(value_name = "FILE", requires = "server")]
+    tools: Option<PathBuf>,
+    /// What the server is called: the part of its tools' names before the `/`
+    #[arg(long, value_name = "NAME", requires = "tools")]
+    server: Option<String>,
+}
+
+impl Policy {
+    pub fn run(self, output: Output) -> Result<Exit> {
+        match self {
+            Self::Check(Dir { dir }) => check(&Folder::read(&dir)?, output),
+            Self::Fmt(command) => command.run(),
+            Self::Test(command) => command.run(output),
+            Self::Explain(command) => command.run(output),
+            Self::Diff(command) => command.run(output),
+            Self::Schema(command) => command.run(),
+        }
+    }
+}
+
+fn check(folder: &Folder, output: Output) -> Result<Exit> {
+    let set = folder.load()?;
+    let cases = folder.cases()?;
+    for warning in set.warnings() {
+        complain("warning", warning);
+    }
+    let (policies, tools, cases) = (set.policies().len(), set.tools().iter().count(), cases.len());
+    let digest = set.digest().to_string();
+    let said = format!("{policies} policies, {tools} tools and {cases} cases are valid: {digest}");
+    let answer = json!({"valid": true, "policies": policies, "tools": tools, "cases": cases, "digest": digest});
+    output.done(&answer, &said)?;
+    Ok(Exit::Done)
+}
+
+impl Schema {
+    fn run(self) -> Result<Exit> {
+        let mut tools = Tools::default();
+        if let (Some(server), Some(path)) = (&self.server, &self.tools) {
+            let file = path.display().to_string();
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{file}`"))?;
+            let source = Source { file: &file, text: &text };
+            tools.declare(server, source).map_err(|fault| Faults(vec![fault]))?;
+            for argument in tools.untyped() {
+                complain("warning", format_args!("`{argument}` has no type that Cedar has: no policy can name it"));
+            }
+        }
+        print(&countersign_policy::schema(&tools))?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,142 @@
+//! A folder of policies, read from the disk.
+//!
+//! `*.cedar` anywhere in it are policies; `SERVER.json` in any folder `tools` is
+//! what that MCP server answers to `tools/list`; `*.yaml` in any folder `cases`
+//! are cases. Names that begin with a dot are passed over. Nothing outside the folder is read by a link to
+//! a folder; a link to a file is.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use countersign_policy::cases::{self, Case};
+use countersign_policy::{Fault, MAX_BYTES, PolicySet, Source, Tools};
+
+/// The most files a folder may have, and the deepest it may go.
+const MAX_FILES: usize = 10_000;
+const MAX_DEPTH: usize = 8;
+
+/// The texts of a folder, by name.
+#[derive(Debug)]
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The policies.
+    pub policies: Vec<Written>,
+    tools: Vec<Written>,
+    cases: Vec<Written>,
+}
+
+/// One text of a folder.
+#[derive(Debug)]
+pub struct Written {
+    /// Its path below the folder.
+    pub file: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Everything that is wrong with a folder's texts, a line each.
+#[derive(Debug)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n       "))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl Written {
+    /// The text, with what to call it.
+    pub fn source(&self) -> Source<'_> {
+        Source { file: &self.file, text: &self.text }
+    }
+}
+
+impl Folder {
+    /// Reads `path`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut found = Vec::new();
+        list(path, 0, &mut found)?;
+        found.sort();
+        let mut folder = Self { path: path.to_owned(), policies: vec![], tools: vec![], cases: vec![] };
+        let mut bytes = 0;
+        for file in found {
+            let below = file.strip_prefix(path).unwrap_or(&file);
+            let within = below.parent().and_then(Path::file_name).and_then(OsStr::to_str);
+            let texts = match below.extension().and_then(OsStr::to_str) {
+                Some("cedar") => &mut folder.policies,
+                Some("json") if within == Some("tools") => &mut folder.tools,
+                Some("yaml" | "yml") if within == Some("cases") => &mut folder.cases,
+                _ => continue,
+            };
+            let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            bytes += text.len();
+            if bytes > MAX_BYTES {
+                bail!("`{}` has more than {MAX_BYTES} bytes of policies, tools and cases", path.display());
+            }
+            texts.push(Written { file: below.display().to_string(), path: file, text });
+        }
+        Ok(folder)
+    }
+
+    /// The set of its policies. The error is a [`Faults`].
+    pub fn load(&self) -> Result<PolicySet> {
+        let mut tools = Tools::default();
+        let mut faults = Vec::new();
+        for text in &self.tools {
+            let server = text.path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+            faults.extend(tools.declare(server, text.source()).err());
+        }
+        if faults.is_empty() {
+            let sources: Vec<_> = self.policies.iter().map(Written::source).collect();
+            match PolicySet::load(&sources, tools) {
+                Ok(set) => return Ok(set),
+                Err(found) => faults = found,
+            }
+        }
+        Err(Faults(faults).into())
+    }
+
+    /// Its cases, each with the name of its file. The error is a [`Faults`].
+    pub fn cases(&self) -> Result<Vec<(&str, Case)>> {
+        let (mut all, mut faults) = (Vec::new(), Vec::new());
+        for text in &self.cases {
+            match cases::read(text.source()) {
+                Ok(cases) => all.extend(cases.into_iter().map(|case| (text.file.as_str(), case))),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(all) } else { Err(Faults(faults).into()) }
+    }
+}
+
+/// Every file below `folder`, into `found`.
+fn list(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+    let unread = || format!("cannot read the folder `{}`", folder.display());
+    if depth > MAX_DEPTH {
+        bail!("`{}` is more than {MAX_DEPTH} folders deep", folder.display());
+    }
+    for entry in fs::read_dir(folder).with_context(unread)? {
+        let entry = entry.with_context(unread)?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if entry.file_type().with_context(unread)?.is_dir() {
+            list(&entry.path(), depth + 1, found)?;
+        } else if entry.path().is_file() {
+            found.push(entry.path());
+        }
+        if found.len() > MAX_FILES {
+            bail!("`{}` has more than {MAX_FILES} files", folder.display());
+        }
+    }
+    Ok(())
+}
