@@ -116,6 +116,7 @@ fn draft(number: u32, chain: ChainId) -> anyhow::Result<Draft> {
         gate: None,
         guard: "fast",
         id: &id,
+        policies: None,
         session: Some(session.into()),
         verdict: "allow",
     };

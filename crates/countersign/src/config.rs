@@ -19,6 +19,7 @@ use crate::listen::Address;
 use crate::log_key;
 use crate::logging::{LogFormat, LogLevel};
 use crate::nearest::nearest;
+use crate::policies::Folder;
 
 /// The environment variable that may hold the first administrator's key.
 pub const ADMIN_KEY_VARIABLE: &str = "COUNTERSIGN_BOOTSTRAP_ADMIN_KEY";
@@ -41,6 +42,9 @@ pub struct Config {
     /// How often agents may ask. An organisation's own choice comes first.
     #[serde(default)]
     pub limits: Limits,
+    /// Policies, in Cedar.
+    #[serde(default)]
+    pub policy: Policy,
     /// The transparency log.
     #[serde(default)]
     pub evidence: Evidence,
@@ -242,6 +246,30 @@ impl Witness {
     }
 }
 
+/// Policies, in Cedar. Without a folder there are none.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// The folder they are in. It is read again when something in it changes; what
+    /// is wrong never replaces what holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+    /// What holds where none speaks of a call: `deny` refuses it, `allow` leaves it
+    /// to the other gates.
+    pub default: PolicyDefault,
+}
+
+/// What holds where no policy speaks of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyDefault {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// It goes on to the other gates.
+    Allow,
+}
+
 /// What is kept of what agents send. The record holds digests in any case.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -336,6 +364,7 @@ impl Config {
             recording: Recording::default(),
             sessions: Sessions::default(),
             limits: Limits::default(),
+            policy: Policy::default(),
             evidence: Evidence::default(),
             trace: Trace::default(),
             capture: Capture::default(),
@@ -361,6 +390,7 @@ impl Config {
         config.trace.output_path = output;
         config.bootstrap.admin_key_file = config.bootstrap.admin_key_file.map(|file| folder.join(file));
         config.evidence.key_file = config.evidence.key_file.map(|file| folder.join(file));
+        config.policy.dir = config.policy.dir.map(|dir| folder.join(dir));
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(in_file(problems)) }
     }
@@ -404,6 +434,10 @@ impl Config {
         }
         if !(1..=3_650).contains(&self.capture.retention_days) {
             problems.push("`capture.retention_days` must be from 1 to 3650".into());
+        }
+        if let Some(dir) = &self.policy.dir {
+            let loaded = Folder::read(dir).and_then(|folder| folder.load());
+            problems.extend(loaded.err().map(|why| format!("`policy.dir`: {why:#}")));
         }
         problems.extend(self.trace.problems());
         problems.extend(self.admin_key().err());

@@ -39,6 +39,9 @@ pub fn explain(decision: &Value) -> String {
         let _ = write!(said, ": {reason}");
     }
     said.push_str(".\n");
+    if let Some(policies) = decision.pointer("/entry/event/policies") {
+        said.push_str(&of_policies(policies));
+    }
     if let Some(approval) = text("/approval_id") {
         let _ = match field("/verdict").as_str() {
             "elevate" => writeln!(said, "\nTo approve it: countersign approval approve {approval}"),
@@ -47,6 +50,32 @@ pub fn explain(decision: &Value) -> String {
     }
     if let Some(code) = text("/code") {
         let _ = writeln!(said, "\nCode `{code}`. Who can change this, and how: docs/denials/{code}.md");
+    }
+    said
+}
+
+/// What the policies in force said, in plain words.
+fn of_policies(policies: &Value) -> String {
+    let text = |at: &str| policies.pointer(at).and_then(Value::as_str).map(visible).unwrap_or_default();
+    let list = |at: &str| policies.pointer(at).and_then(Value::as_array).cloned().unwrap_or_default();
+    let names = |values: &[Value]| {
+        let names = values.iter().filter_map(Value::as_str).map(|name| format!("`{}`", visible(name)));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let by = names(&list("/by"));
+    let mut said = match text("/outcome").as_str() {
+        "permit" => format!("\nPolicies permit it: {by}"),
+        "forbid" => format!("\nPolicies forbid it: {by}"),
+        "error" => format!("\nPolicies that could apply failed, which refuses: {by}"),
+        _ => "\nNo policy speaks of it".to_owned(),
+    };
+    if policies.get("code").is_some() {
+        let _ = write!(said, ", with the code `{}`", text("/code"));
+    }
+    let _ = writeln!(said, ". The set in force was {}.", text("/set"));
+    for watched in list("/shadow") {
+        let of = |name: &str| watched.get(name).and_then(Value::as_str).map(visible).unwrap_or_default();
+        let _ = writeln!(said, "The watched policy `{}` would have said: {}.", of("policy"), of("would"));
     }
     said
 }
@@ -70,5 +99,20 @@ mod tests {
              Its effect was judged `mutating`: the word `get` in its name says so; then one tier was added, because of \
              its session's denial rate.\n\nIt was allowed: every gate let it pass.\n\nThe approval appr_1 covered it.\n"
         );
+    }
+
+    #[test]
+    fn the_policies_that_decided_are_named() {
+        let said = explain(&json!({
+            "time": "2026-11-21T08:00:00.000Z", "agent_id": "agent_1", "tool": "pay/transfer", "verdict": "deny",
+            "effect": "mutating", "gate": "policy", "code": "policy_forbids", "reason": "a policy forbids this action",
+            "entry": { "event": { "effect": { "by": "unknown" }, "policies": {
+                "by": ["large", "evening"], "code": "over_limit", "outcome": "forbid", "set": "00",
+                "shadow": [{ "policy": "draft", "would": "permit" }],
+            } } },
+        }));
+        let expected = "\nPolicies forbid it: `large`, `evening`, with the code `over_limit`. The set in force was 00.\n\
+            The watched policy `draft` would have said: permit.\n";
+        assert!(said.contains(expected), "{said}");
     }
 }

@@ -24,6 +24,7 @@ mod node;
 mod output;
 mod policies;
 mod records;
+mod reload;
 mod tarball;
 mod tlog;
 mod vault;

@@ -17,7 +17,7 @@ use crate::data_dir::{DataDir, database};
 use crate::listen::Bound;
 use crate::log_key::{KeyFile, Settled};
 use crate::witness::ask;
-use crate::{records, vault};
+use crate::{records, reload, vault};
 
 /// What a shell says of a program that a signal ended.
 const INTERRUPTED: i32 = 130;
@@ -70,6 +70,7 @@ pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
     let recorded = RecordedKey::read(opened.store.as_ref()).map_err(|why| explain(&why, data.path()))?;
     let file = KeyFile::new(data.path(), evidence.key_file.as_deref());
     let settled = runtime()?.block_on(file.settle(&opened.engine, recorded, evidence.origin.as_deref(), true))?;
+    reload::begin(&opened.engine, &config.policy)?;
     let log = publish(data, &opened, settled, evidence)?;
     Ok(Node { engine: opened.engine, log })
 }

@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use countersign_policy::cases::{self, Case};
@@ -53,6 +54,10 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
+/// What a folder looks like from outside: the names, lengths and times of its files.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stamp(Vec<(PathBuf, u64, Option<SystemTime>)>);
+
 impl Written {
     /// The text, with what to call it.
     pub fn source(&self) -> Source<'_> {
@@ -85,6 +90,18 @@ impl Folder {
             texts.push(Written { file: below.display().to_string(), path: file, text });
         }
         Ok(folder)
+    }
+
+    /// What the folder looks like from outside: it changes when anything in it does.
+    pub fn stamp(path: &Path) -> Result<Stamp> {
+        let mut files = Vec::new();
+        list(path, 0, &mut files)?;
+        files.sort();
+        let look = |file: PathBuf| {
+            let about = fs::metadata(&file).with_context(|| format!("cannot look at `{}`", file.display()))?;
+            Ok((file, about.len(), about.modified().ok()))
+        };
+        files.into_iter().map(look).collect::<Result<_>>().map(Stamp)
     }
 
     /// The set of its policies. The error is a [`Faults`].

@@ -191,7 +191,15 @@ impl Engine {
             Failed::Record(why)
         })?;
         let durability = if receipt.position.is_some() { Durability::Sync } else { Durability::Grouped };
-        Ok(Answer { id, decision, policies: judged, approval, durability, permit: receipt.permit, took: Duration::ZERO })
+        Ok(Answer {
+            id,
+            decision,
+            policies: judged,
+            approval,
+            durability,
+            permit: receipt.permit,
+            took: Duration::ZERO,
+        })
     }
 
     fn gather(&self, caller: &Caller, ask: Ask<'_>) -> Result<Gathered, Error> {

@@ -25,6 +25,16 @@ impl Engine {
         self.policies.get()
     }
 
+    /// Says, in health, why a newer set was not put in force; `None` that it was.
+    pub fn policies_failed(&self, why: Option<String>) {
+        self.policies.fail(why);
+    }
+
+    /// Why a newer set was not put in force.
+    pub fn policy_failure(&self) -> Option<String> {
+        self.policies.failure()
+    }
+
     /// Puts policies in force, or takes them away, and records that. What is being
     /// decided meanwhile is decided again.
     pub async fn put_policies(&self, next: Option<Arc<InForce>>) -> Result<(), Error> {
@@ -32,8 +42,7 @@ impl Engine {
         let id = next.as_ref().map_or(none, |next| next.set().digest().to_string());
         let event = Change { by: "operator", id: &id, noun: "policies", verb: "load" };
         let chain = ChainId::server();
-        let draft = Draft::new(chain, None, self.clock.now(), &event)
-            .map_err(|why| Error::Invalid(why.to_string()))?;
+        let draft = Draft::new(chain, None, self.clock.now(), &event).map_err(|why| Error::Invalid(why.to_string()))?;
         // In force first: an allow that is recorded after the change is one of these.
         let before = self.policies.replace(next);
         match self.recorder.record(Recording::new(draft).revoking()).await {

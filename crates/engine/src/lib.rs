@@ -43,6 +43,7 @@ pub use caller::{ApiKey, Caller, Proof};
 pub use check::{Answer, Ask};
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use collection::Stored;
+pub use countersign_policy::{Fallback, Outcome, PolicySet, Source, Tools};
 pub use decisions::{Filter, Found, Page};
 pub use delegations::NewDelegation;
 pub use engine::{Durability, Engine, Health, Parts, Settings};

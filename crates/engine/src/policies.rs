@@ -66,15 +66,27 @@ impl InForce {
 
 /// The policies of an engine.
 #[derive(Default)]
-pub(crate) struct Policies(RwLock<Option<Arc<InForce>>>);
+pub(crate) struct Policies {
+    in_force: RwLock<Option<Arc<InForce>>>,
+    failure: Mutex<Option<String>>,
+}
 
 impl Policies {
     pub(crate) fn get(&self) -> Option<Arc<InForce>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why a newer set was not put in force.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn fail(&self, why: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     pub(crate) fn replace(&self, other: Option<Arc<InForce>>) -> Option<Arc<InForce>> {
-        std::mem::replace(&mut self.0.write().unwrap_or_else(PoisonError::into_inner), other)
+        std::mem::replace(&mut self.in_force.write().unwrap_or_else(PoisonError::into_inner), other)
     }
 }
 
@@ -124,19 +136,26 @@ impl Judged {
         self.said.iter().flat_map(|said| &said.by).map(|policy| policy.id.as_str())
     }
 
+    /// What all of them together say: `permit`, `forbid`, `error` or `none`.
+    pub fn outcome(&self) -> Outcome {
+        self.said.as_ref().map_or(Outcome::Failed, |said| said.outcome)
+    }
+
+    /// The first code that one of those that decided gives to the refusal.
+    pub fn code(&self) -> Option<&str> {
+        self.said.iter().flat_map(|said| &said.by).find_map(|policy| policy.code.as_deref())
+    }
+
     /// What the entry says of it.
     pub(crate) fn event(&self) -> event::Policies<'_> {
         let said = self.said.as_ref();
-        let outcome = said.map_or(Outcome::Failed, |said| said.outcome);
         let shadow = said.into_iter().flat_map(|said| &said.shadow);
         event::Policies {
             by: self.by().collect(),
-            code: said.and_then(|said| said.by.iter().find_map(|policy| policy.code.as_deref())),
-            outcome: outcome.as_str(),
+            code: self.code(),
+            outcome: self.outcome().as_str(),
             set: self.set,
-            shadow: shadow
-                .map(|one| event::Shadow { policy: &one.policy.id, would: one.would.as_str() })
-                .collect(),
+            shadow: shadow.map(|one| event::Shadow { policy: &one.policy.id, would: one.would.as_str() }).collect(),
         }
     }
 }

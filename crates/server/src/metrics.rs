@@ -91,6 +91,11 @@ impl Metrics {
             "1 while nothing can be recorded",
             gauge(u64::from(health.failure.is_some())),
         );
+        if let Some(in_force) = engine.policies() {
+            registry.register("policies", "Policies in force", gauge(in_force.set().policies().len() as u64));
+            let failing = u64::from(engine.policy_failure().is_some());
+            registry.register("policies_failing", "1 while a newer set cannot be put in force", gauge(failing));
+        }
         registry.register("sessions", "Sessions in memory", gauge(health.sessions as u64));
         if let Some(log) = log {
             register_log(&mut registry, &log.health());

@@ -17,6 +17,7 @@ pub mod error;
 pub mod health;
 pub mod key;
 pub mod org;
+pub mod policy;
 pub mod provider;
 pub mod server;
 pub mod session;

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use countersign_server::Surface;
 
 use crate::banner::{self, program, quoted};
-use crate::config::Config;
+use crate::config::{Config, Policy, PolicyDefault};
 use crate::data_dir::DataDir;
 use crate::demo;
 use crate::exit::Exit;
@@ -28,6 +28,12 @@ pub struct Dev {
     /// The folder that holds everything; started again, it has the same keys
     #[arg(long, value_name = "DIR", default_value = DATA)]
     data: PathBuf,
+    /// A folder of policies, read again when something in it changes
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// What holds where no policy speaks of a call
+    #[arg(long, value_name = "WORD", default_value = "deny", requires = "policies")]
+    policy_default: PolicyDefault,
     /// Print one line of JSON when ready, and nothing else
     #[arg(long)]
     json: bool,
@@ -47,7 +53,9 @@ impl Dev {
         logging::start(self.log_format, LogLevel::Info);
         let data = DataDir::open(&self.data)?;
         let bound = bind(&self.listen).map_err(|why| self.explain(why))?;
-        let node = node::start(&data, &Config::of(self.data.clone()))?;
+        let mut config = Config::of(self.data.clone());
+        config.policy = Policy { dir: self.policies.clone(), default: self.policy_default };
+        let node = node::start(&data, &config)?;
         let keys = node::runtime()?.block_on(demo::seed(&node.engine, &data))?;
         let greeting = if self.json { banner::line(&bound, &keys)? } else { banner::text(&bound, &keys, &self.data) };
         let surface = Surface::new(Arc::clone(&node.engine), true);

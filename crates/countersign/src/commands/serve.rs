@@ -21,6 +21,9 @@ pub struct Serve {
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "countersign.toml")]
     config: PathBuf,
+    /// A folder of policies, whatever the file says
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
     /// How to write logs, whatever the file says
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
@@ -28,7 +31,10 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self) -> Result<Exit> {
-        let config = Config::load(&self.config)?;
+        let mut config = Config::load(&self.config)?;
+        if let Some(dir) = &self.policies {
+            config.policy.dir = Some(dir.clone());
+        }
         logging::start(self.log_format.unwrap_or(config.log.format), config.log.level);
         for warning in config.warnings() {
             tracing::warn!("{warning}");

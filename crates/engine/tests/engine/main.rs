@@ -22,6 +22,7 @@ mod limits;
 mod luck;
 mod organisations;
 mod payloads;
+mod policies;
 mod records;
 mod restarts;
 mod revocation;

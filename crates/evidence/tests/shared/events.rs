@@ -6,8 +6,8 @@ use countersign_core::id::{ChainId, OrgId};
 use countersign_core::{Digest, Effect, Timestamp};
 use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{
-    Action, Approval, Change, Decision, Event, Judgement, LogKey, Outcome, Policies, Rejection, Revocation,
-    Shadow, Trace,
+    Action, Approval, Change, Decision, Event, Judgement, LogKey, Outcome, Policies, Rejection, Revocation, Shadow,
+    Trace,
 };
 
 /// The kind of an event, what it adds to a tally, and its entry but for its place.

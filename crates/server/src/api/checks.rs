@@ -5,8 +5,9 @@ use axum::http::StatusCode;
 use countersign_core::Digest;
 use countersign_core::decide::Verdict;
 use countersign_core::denial::Denial;
-use countersign_engine::{Ask, Caller, Durability};
+use countersign_engine::{Ask, Caller, Durability, Judged, Outcome};
 use countersign_wire::rest::check::{CheckAnswer, CheckReply, CheckRequest, Confidence, LegacyCheckRequest};
+use countersign_wire::rest::policy::PolicyReply;
 use countersign_wire::rest::word;
 
 use super::{Answer, ok};
@@ -56,14 +57,22 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
     if let Verdict::Deny(denial @ (Denial::IdentityMismatch | Denial::SessionForeign)) = verdict {
         return Err(Refusal::new(StatusCode::FORBIDDEN, denial.code(), denial.to_string()));
     }
-    let denial;
+    let said = answer.policies.as_ref();
+    let why = said.and_then(Judged::reason).filter(|_| answer.decision.gate == Some("policy"));
+    let told;
     let reason = match verdict {
         Verdict::Allow if answer.decision.used_approval => "a human approved exactly this action",
         Verdict::Allow => "capability match",
-        Verdict::Elevate(hold) => hold.text(),
-        Verdict::Deny(why) => {
-            denial = why.to_string();
-            &denial
+        Verdict::Elevate(hold) => match why {
+            Some(why) => {
+                told = format!("{}: {why}", hold.text());
+                &told
+            }
+            None => hold.text(),
+        },
+        Verdict::Deny(denial) => {
+            told = why.map_or_else(|| denial.to_string(), |why| format!("{denial}: {why}"));
+            &told
         }
     };
     let help = verdict.code().map(|code| format!("docs/denials/{code}.md"));
@@ -78,6 +87,22 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
             Durability::Sync => word::Durability::Sync,
             Durability::Grouped => word::Durability::Grouped,
         },
+        policies: said.map(policies).as_ref(),
         help: help.as_deref(),
     })
+}
+
+fn policies(said: &Judged) -> PolicyReply {
+    PolicyReply {
+        by: said.by().map(str::to_owned).collect(),
+        outcome: match said.outcome() {
+            Outcome::Permit => word::PolicyOutcome::Permit,
+            Outcome::Forbid => word::PolicyOutcome::Forbid,
+            Outcome::Failed => word::PolicyOutcome::Error,
+            Outcome::Unmatched => word::PolicyOutcome::None,
+        },
+        code: said.code().map(str::to_owned),
+        set: said.set.to_string(),
+        obligations: said.obligations().filter_map(|one| serde_json::to_value(one).ok()).collect(),
+    }
 }

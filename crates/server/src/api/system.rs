@@ -3,8 +3,10 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse as _;
+use countersign_engine::Fallback;
 use countersign_wire::rest::health::{Health, LogHealth, WitnessHealth};
-use countersign_wire::rest::word::{Durability, HealthStatus};
+use countersign_wire::rest::policy::PolicyHealth;
+use countersign_wire::rest::word::{Durability, HealthStatus, PolicyDefault};
 
 use super::{Answer, json};
 use crate::refuse::Refusal;
@@ -31,8 +33,22 @@ pub(crate) async fn health(State(surface): State<Surface>) -> Answer {
             },
             reason: health.failure,
             log: surface.log.as_ref().map(|log| shown(log.health())),
+            policies: policies(&surface.engine),
         },
     )
+}
+
+fn policies(engine: &countersign_engine::Engine) -> Option<PolicyHealth> {
+    let in_force = engine.policies()?;
+    Some(PolicyHealth {
+        set: in_force.set().digest().to_string(),
+        policies: in_force.set().policies().len(),
+        default: match in_force.fallback() {
+            Fallback::Deny => PolicyDefault::Deny,
+            Fallback::Allow => PolicyDefault::Allow,
+        },
+        failure: engine.policy_failure(),
+    })
 }
 
 fn shown(log: countersign_engine::LogHealth) -> LogHealth {

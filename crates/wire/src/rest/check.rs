@@ -7,6 +7,7 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::policy::PolicyReply;
 use super::word::{Durability, Effect, GuardTier};
 use crate::raw::Json;
 use crate::spelling::{empty_as_none, filled, hint, null_as_default};
@@ -122,6 +123,8 @@ pub struct CheckAnswer<'a> {
     pub approval_id: Option<&'a ApprovalId>,
     /// When the decision's record is on disk.
     pub durability: Durability,
+    /// What the policies in force said.
+    pub policies: Option<&'a PolicyReply>,
     /// The path of the page about the denial.
     pub help: Option<&'a str>,
 }
@@ -130,7 +133,7 @@ impl Serialize for CheckAnswer<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let verdict = self.decision.verdict;
         let elevates = matches!(verdict, Verdict::Elevate(_));
-        let mut answer = serializer.serialize_struct("CheckReply", 12)?;
+        let mut answer = serializer.serialize_struct("CheckReply", 13)?;
         answer.serialize_field("allowed", &(verdict == Verdict::Allow))?;
         answer.serialize_field("check_id", self.check_id.as_str())?;
         answer.serialize_field("confidence", &self.confidence)?;
@@ -146,6 +149,9 @@ impl Serialize for CheckAnswer<'_> {
         }
         answer.serialize_field("effect", self.decision.effect.as_str())?;
         answer.serialize_field("durability", self.durability.as_str())?;
+        if let Some(policies) = self.policies {
+            answer.serialize_field("policies", policies)?;
+        }
         if let Some(help) = self.help {
             answer.serialize_field("help", help)?;
         }
@@ -182,6 +188,10 @@ pub struct CheckReply {
     pub effect: Effect,
     /// When the decision's record is on disk.
     pub durability: Durability,
+    /// What the policies in force said; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub policies: Option<PolicyReply>,
     /// The path of the page about the denial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

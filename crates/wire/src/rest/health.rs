@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::policy::PolicyHealth;
 use super::word::{Durability, HealthStatus};
 use crate::time::Time;
 
@@ -27,6 +28,10 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub log: Option<LogHealth>,
+    /// The policies in force, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub policies: Option<PolicyHealth>,
 }
 
 /// How the transparency log is.
@@ -84,6 +89,7 @@ mod tests {
             read_durability: Durability::Sync,
             reason: Some("store unavailable".into()),
             log: None,
+            policies: None,
         };
         let bare = json!({"status": "unhealthy", "service": "countersign", "version": "0.1.0",
             "read_durability": "sync", "reason": "store unavailable"});

@@ -235,6 +235,30 @@ word! {
     }
 }
 
+word! {
+    /// What policies say, all of them together.
+    PolicyOutcome {
+        /// At least one permits, none forbids, none failed.
+        Permit = "permit",
+        /// At least one forbids.
+        Forbid = "forbid",
+        /// One that could apply failed.
+        Error = "error",
+        /// None speaks of the call.
+        None = "none",
+    }
+}
+
+word! {
+    /// What holds where no policy speaks of a call.
+    PolicyDefault {
+        /// It is refused.
+        Deny = "deny",
+        /// It goes on to the other gates.
+        Allow = "allow",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use utoipa::PartialSchema;

@@ -22,6 +22,7 @@ fn answer(verdict: Verdict) -> String {
         reason: "capability match",
         approval_id: Some(&ApprovalId::parse("appr_1").unwrap()),
         durability: Durability::Sync,
+        policies: None,
         help: verdict.code().map(|_| "/docs/denials/x"),
     };
     serde_json::to_string(&answer).unwrap()

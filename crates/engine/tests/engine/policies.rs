@@ -1,0 +1,141 @@
+//! Policies as the engine asks them: what is refused, recorded and replaced.
+
+use std::sync::Arc;
+
+use countersign_engine::{Answer, Ask, Fallback, InForce, Outcome, PolicySet, Source, Tools};
+
+use crate::world::{World, arguments, ask, word};
+
+const TRANSFERS: &str = r#"
+@id("small") permit (principal, action, resource)
+when { context.arguments has amount && context.arguments.amount <= 100 };
+
+@id("ask") @advice("{\"require_approval\": \"more than 100\"}") permit (principal, action, resource)
+when { context.arguments has amount && context.arguments.amount > 100 };
+
+@id("large") @code("over_limit") @reason("at most 500") forbid (principal, action, resource)
+when { context.arguments has amount && context.arguments.amount > 500 };
+
+@id("draft") @shadow forbid (principal, action, resource);
+"#;
+
+const TOOLS: &str = r#"{"tools": [{"name": "transfer", "inputSchema": {"type": "object",
+    "properties": {"amount": {"type": "integer"}}}}]}"#;
+
+/// A set of `text` about `pay/transfer`.
+fn set(text: &str, fallback: Fallback) -> Arc<InForce> {
+    let mut tools = Tools::default();
+    tools.declare("pay", Source { file: "tools/pay.json", text: TOOLS }).unwrap();
+    // What has arguments is declared, so it is asked about by its own action.
+    let text = text.replace("action, resource", "action == Action::\"pay/transfer\", resource");
+    let set = PolicySet::load(&[Source { file: "test.cedar", text: &text }], tools).unwrap();
+    Arc::new(InForce::new(Arc::new(set), fallback, 1).unwrap())
+}
+
+async fn transfer(world: &World, agent: &countersign_core::id::AgentId, input: &str) -> Answer {
+    world.check(Ask { input: Some(input), arguments: arguments(input), ..ask(agent, "pay/transfer") }).await
+}
+
+#[tokio::test]
+async fn policies_read_the_arguments_and_the_entry_says_which_decided() {
+    let world = World::new().await;
+    let agent = world.agent("payer", &["*"]).await;
+    let policies = set(TRANSFERS, Fallback::Deny);
+    let digest = policies.set().digest().to_string();
+    world.engine.put_policies(Some(policies)).await.unwrap();
+    let put = world.last();
+    assert_eq!((put.kind.as_str(), put.chain.as_str(), put.org.clone()), ("change", "server", None));
+    assert_eq!((put.says("verb"), put.says("noun"), put.says("id")), ("load", "policies", digest.as_str()));
+
+    let small = transfer(&world, &agent, r#"{"amount": 100}"#).await;
+    assert_eq!(word(&small), "allow");
+    let said = world.last().event["policies"].clone();
+    let shadow = serde_json::json!([{"policy": "draft", "would": "forbid"}]);
+    let expected = serde_json::json!({"by": ["small"], "outcome": "permit", "set": digest, "shadow": shadow});
+    assert_eq!(said, expected);
+
+    let large = transfer(&world, &agent, r#"{"amount": 501}"#).await;
+    assert_eq!(word(&large), "policy_forbids");
+    let judged = large.policies.unwrap();
+    assert_eq!(
+        (judged.reason(), judged.code(), judged.outcome()),
+        (Some("at most 500"), Some("over_limit"), Outcome::Forbid)
+    );
+    assert_eq!(world.last().event["policies"]["by"], serde_json::json!(["large"]));
+    assert_eq!(world.last().event["policies"]["code"], "over_limit");
+    assert_eq!(world.last().says("gate"), "policy");
+
+    // What a policy compares with a number and is none refuses; what is not there is not seen by `has`.
+    assert_eq!(word(&transfer(&world, &agent, r#"{"amount": "1"}"#).await), "policy_failed");
+    assert_eq!(word(&transfer(&world, &agent, "{}").await), "policy_unmatched");
+    assert_eq!(world.bare_verdict(&agent, "pay/get_balance").await, "policy_unmatched");
+    world.verified();
+}
+
+#[tokio::test]
+async fn an_approval_covers_what_a_policy_holds_for_exactly_these_arguments() {
+    let world = World::new().await;
+    let agent = world.agent("payer", &["*"]).await;
+    world.engine.put_policies(Some(set(TRANSFERS, Fallback::Deny))).await.unwrap();
+    let held = transfer(&world, &agent, r#"{"amount": 200}"#).await;
+    assert_eq!(word(&held), "policy_needs_approval");
+    assert_eq!(held.policies.as_ref().unwrap().reason(), Some("more than 100"));
+    world.approve(held.approval.as_ref().unwrap()).await;
+    assert_eq!(word(&transfer(&world, &agent, r#"{"amount": 201}"#).await), "policy_needs_approval");
+    assert_eq!(word(&transfer(&world, &agent, r#"{"amount": 501}"#).await), "policy_forbids");
+}
+
+#[tokio::test]
+async fn what_is_approved_passes_and_what_another_gate_refuses_is_refused() {
+    let world = World::new().await;
+    let agent = world.agent("payer", &["*"]).await;
+    let bound = world.agent("reader", &["pay/get_*"]).await;
+    world.engine.put_policies(Some(set(TRANSFERS, Fallback::Deny))).await.unwrap();
+    let held = transfer(&world, &agent, r#"{"amount": 200}"#).await;
+    world.approve(held.approval.as_ref().unwrap()).await;
+    assert_eq!(word(&transfer(&world, &agent, r#"{"amount": 200}"#).await), "allow");
+    assert_eq!(word(&transfer(&world, &bound, r#"{"amount": 1}"#).await), "capability_missing");
+}
+
+#[tokio::test]
+async fn where_silence_allows_policies_only_take_away() {
+    let world = World::new().await;
+    let agent = world.agent("payer", &["*"]).await;
+    world.engine.put_policies(Some(set(TRANSFERS, Fallback::Allow))).await.unwrap();
+    assert_eq!(world.bare_verdict(&agent, "pay/get_balance").await, "allow");
+    assert_eq!(world.last().event["policies"]["outcome"], "none");
+    assert_eq!(word(&transfer(&world, &agent, r#"{"amount": 501}"#).await), "policy_forbids");
+    // Taken away as a whole, they say nothing, and the entry does not speak of them.
+    world.engine.put_policies(None).await.unwrap();
+    assert_eq!(word(&transfer(&world, &agent, r#"{"amount": 501}"#).await), "allow");
+    assert!(world.last().event.get("policies").is_none());
+}
+
+#[tokio::test]
+async fn what_is_asked_while_policies_are_being_replaced_is_judged_by_the_new_ones() {
+    let world = World::new().await;
+    let agent = world.agent("payer", &["*"]).await;
+    let open = "@id(\"open\") permit (principal, action, resource);";
+    world.engine.put_policies(Some(set(open, Fallback::Deny))).await.unwrap();
+    world.hold(&agent).await;
+    let engine = Arc::clone(&world.engine);
+    let closed = set("@id(\"closed\") forbid (principal, action, resource);", Fallback::Deny);
+    let putting = world.started(async move { engine.put_policies(Some(closed)).await }).await;
+    let asking = world.asking(&world.org.runtime, &agent, None, "pay/transfer").await;
+    world.tap.release();
+    putting.await.unwrap().unwrap();
+    assert_eq!(word(&asking.await.unwrap().unwrap()), "policy_forbids");
+}
+
+#[tokio::test]
+async fn a_set_that_cannot_be_recorded_is_not_put_in_force() {
+    let world = World::new().await;
+    let agent = world.agent("payer", &["*"]).await;
+    let open = set("@id(\"open\") permit (principal, action, resource);", Fallback::Deny);
+    world.engine.put_policies(Some(open)).await.unwrap();
+    world.tap.fail(true);
+    let closed = set("@id(\"closed\") forbid (principal, action, resource);", Fallback::Deny);
+    world.engine.put_policies(Some(closed)).await.unwrap_err();
+    world.tap.fail(false);
+    assert_eq!(world.bare_verdict(&agent, "pay/transfer").await, "allow");
+}
