@@ -37,9 +37,16 @@ pub struct Check {
     /// What the agent wants to do, for whoever is asked to approve it
     #[arg(long, value_name = "TEXT")]
     summary: Option<String>,
+    /// The arguments of the call, as JSON, for policies to read
+    #[arg(long, value_name = "JSON", value_parser = json_value)]
+    arguments: Option<Value>,
     /// How bad it is, where it is worse than its name says
     #[arg(long, value_name = "EFFECT", value_parser = ["read", "mutating", "destructive", "admin"])]
     effect: Option<String>,
+}
+
+fn json_value(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|why| format!("not JSON, such as '{{\"amount\": 5}}': {why}"))
 }
 
 impl Check {
@@ -49,11 +56,16 @@ impl Check {
             "action_name": self.tool,
             "action_source": "api",
         });
-        let optional =
-            [("session_id", self.session), ("action_input_summary", self.summary), ("action_effect", self.effect)];
+        let text = |value: Option<String>| value.map(Value::String);
+        let optional = [
+            ("session_id", text(self.session)),
+            ("action_input_summary", text(self.summary)),
+            ("action_effect", text(self.effect)),
+            ("action_input", self.arguments),
+        ];
         for (name, value) in optional {
             if let (Some(value), Some(ask)) = (value, ask.as_object_mut()) {
-                ask.insert(name.into(), value.into());
+                ask.insert(name.into(), value);
             }
         }
         let mut answer = client.post("/api/v1/agenttrust/check", &ask)?;

@@ -77,10 +77,13 @@ impl Dev {
 
     /// Starts one in the environment of `command`.
     pub fn started(command: &mut Command, folder: &Path, addresses: &[&str]) -> Self {
-        command.args(["dev", "--json", "--data"]).arg(folder);
-        for address in addresses {
-            command.args(["--listen", address]);
-        }
+        let listen: Vec<&str> = addresses.iter().flat_map(|address| ["--listen", *address]).collect();
+        Self::started_with(command, folder, &listen)
+    }
+
+    /// Starts one with more arguments.
+    pub fn started_with(command: &mut Command, folder: &Path, more: &[&str]) -> Self {
+        command.args(["dev", "--json", "--data"]).arg(folder).args(more);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut rest = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = rest.next().expect("it did not start").unwrap();

@@ -15,6 +15,7 @@ mod harness;
 mod log;
 mod log_world;
 mod nouns;
+mod policies;
 mod policy;
 mod serve;
 mod traces;

@@ -63,6 +63,10 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         verdict: "allow",
         ..decision.clone()
     };
+    let quiet = Decision {
+        policies: decision.policies.clone().map(|said| Policies { code: None, shadow: Vec::new(), ..said }),
+        ..decision.clone()
+    };
     let outcome = Outcome {
         agent: "agent_1",
         by: "key_1",
@@ -103,6 +107,7 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
     let first = LogKey { endorsement: None, previous: None, ..rotated.clone() };
     vec![
         sample(chain, &decision),
+        sample(chain, &quiet),
         sample(chain, &short),
         sample(chain, &outcome),
         sample(chain, &silent),

@@ -1,0 +1,96 @@
+//! Policies in force: from a folder, judged, replaced, and kept where the next are wrong.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::harness::{Dev, Ran, countersign, run};
+
+const TOOLS: &str = r#"{"tools": [{"name": "transfer", "inputSchema": {"type": "object",
+    "properties": {"amount": {"type": "integer"}}, "required": ["amount"]}}]}"#;
+
+/// A folder of policies that allow transfers of at most `most`.
+fn write(dir: &Path, most: &str) {
+    std::fs::create_dir_all(dir.join("tools")).unwrap();
+    std::fs::write(dir.join("tools/pay.json"), TOOLS).unwrap();
+    let text = format!(
+        "@id(\"rest\") permit (principal, action, resource);\n\
+         @id(\"limit\") @code(\"over_limit\") @reason(\"at most {most}\")\n\
+         forbid (principal, action == Action::\"pay/transfer\", resource) when {{ context.arguments.amount > {most} }};\n"
+    );
+    // In place at once, as editors do it.
+    std::fs::write(dir.join(".new"), text).unwrap();
+    std::fs::rename(dir.join(".new"), dir.join("pay.cedar")).unwrap();
+}
+
+fn start(data: &Path, policies: &Path) -> Dev {
+    let mut command = countersign();
+    let dev =
+        Dev::started_with(&mut command, data, &["--listen", "127.0.0.1:0", "--policies", policies.to_str().unwrap()]);
+    let agent = ["agent", "register", "--name", "payer", "--capability", "pay/*"];
+    dev.admin(&[&["-o", "json"], &agent[..]].concat()).exits(0);
+    dev
+}
+
+fn health(dev: &Dev) -> Value {
+    let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
+    let text = agent.get(format!("{}/health", dev.says("url"))).call().unwrap().body_mut().read_to_string().unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Waits until health says what `holds` asks for.
+fn until(dev: &Dev, holds: impl Fn(&Value) -> bool) -> Value {
+    std::iter::repeat_with(|| health(dev)).map(|health| health["policies"].clone()).find(holds).unwrap()
+}
+
+fn transfer(dev: &Dev, amount: &str) -> Ran {
+    let agents = dev.admin(&["-o", "json", "agent", "list"]).exits(0).json();
+    let all = agents["agents"].as_array().unwrap().iter();
+    let payer = all.clone().find(|agent| agent["name"] == "payer").unwrap()["id"].as_str().unwrap().to_owned();
+    let input = format!("{{\"amount\": {amount}}}");
+    dev.admin(&["-o", "json", "check", "--agent", &payer, "--tool", "pay/transfer", "--arguments", &input])
+}
+
+#[test]
+fn a_folder_of_policies_is_in_force_and_replaced_when_it_changes_and_kept_where_the_next_is_wrong() {
+    let (data, policies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(policies.path(), "500");
+    let dev = start(data.path(), policies.path());
+    transfer(&dev, "500").exits(0);
+    let denied = transfer(&dev, "501").exits(2).json();
+    assert_eq!(denied["code"], "policy_forbids");
+    assert_eq!(denied["policies"]["by"], serde_json::json!(["limit"]));
+    assert_eq!(denied["policies"]["code"], "over_limit");
+    assert!(denied["reason"].as_str().unwrap().ends_with(": at most 500"), "{denied}");
+    let explained = dev.admin(&["decision", "explain", denied["check_id"].as_str().unwrap()]).exits(0);
+    assert!(explained.out.contains("Policies forbid it: `limit`, with the code `over_limit`."), "{}", explained.out);
+
+    let first = health(&dev)["policies"].clone();
+    assert_eq!((&first["policies"], &first["default"]), (&2.into(), &"deny".into()));
+    write(policies.path(), "600");
+    let second = until(&dev, |now| now["set"] != first["set"]);
+    transfer(&dev, "501").exits(0);
+
+    write(policies.path(), "six hundred");
+    let failing = until(&dev, |now| now.get("failure").is_some());
+    assert_eq!(failing["set"], second["set"]);
+    assert!(failing["failure"].as_str().unwrap().contains("pay.cedar:3"), "{failing}");
+    transfer(&dev, "501").exits(0);
+
+    write(policies.path(), "500");
+    let mended = until(&dev, |now| now.get("failure").is_none());
+    assert_eq!(mended["set"], first["set"]);
+    transfer(&dev, "501").exits(2);
+    run(["evidence", "verify", data.path().to_str().unwrap()]).exits(0);
+}
+
+#[test]
+fn a_start_on_policies_that_are_wrong_is_refused_and_says_where() {
+    let (data, policies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(policies.path(), "five");
+    let (data, policies) = (data.path().join("d"), policies.path().to_str().unwrap());
+    let dev = ["dev", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap(), "--policies", policies];
+    run(dev).refused(&["pay.cedar:3"]);
+    let none = data.join("none");
+    run([&dev[..6], &[none.to_str().unwrap()]].concat()).refused(&["cannot read the folder"]);
+}
