@@ -25,20 +25,22 @@ const TOOLS: &str = r#"{"tools": [{"name": "transfer", "inputSchema": {"properti
 
 fn main() -> Result<(), Failure> {
     println!("one decision, p50 and p99 of 100,000, in nanoseconds");
-    for (what, apply, others) in [
-        ("nothing can apply, 100 policies", 0, 100),
-        ("1 candidate", 1, 0),
-        ("10 candidates", 10, 0),
-        ("10 candidates, 100 others", 10, 100),
-        ("10 candidates, 10,000 others", 10, 10_000),
-        ("100 candidates", 100, 0),
+    for (what, apply, others, ours) in [
+        ("nothing can apply, 100 policies", 0, 100, true),
+        ("1 candidate", 1, 0, true),
+        ("10 candidates", 10, 0, true),
+        ("10 candidates, 100 others", 10, 100, true),
+        ("10 candidates, 10,000 others", 10, 10_000, true),
+        ("100 candidates", 100, 0, true),
+        ("10 candidates, left to Cedar", 10, 0, false),
+        ("100 candidates, left to Cedar", 100, 0, false),
     ] {
-        let set = Arc::new(set(apply, others)?);
+        let set = Arc::new(set(apply, others, ours)?);
         let mut worker = set.worker()?;
         let [p50, p99] = percentiles(&mut worker);
         println!("  {what:32} {p50:>7} {p99:>7}");
     }
-    let set = Arc::new(set(10, 1000)?);
+    let set = Arc::new(set(10, 1000, true)?);
     let one = rate(&set, 1)?;
     let two = rate(&set, 2)?;
     println!("decisions a second: one thread {one:.0}, two threads {two:.0}: {:.2} times", two / one);
@@ -46,8 +48,9 @@ fn main() -> Result<(), Failure> {
 }
 
 /// A set of which `apply` policies can apply to the request, half of them
-/// bound to the tool, and `others` to other tools.
-fn set(apply: usize, others: usize) -> Result<PolicySet, Failure> {
+/// bound to the tool, and `others` to other tools. Not `ours`: with conditions
+/// that only Cedar evaluates.
+fn set(apply: usize, others: usize, ours: bool) -> Result<PolicySet, Failure> {
     let conditions = [
         "context.arguments.amount > 1000",
         "context has session && context.session.calls > 1000",
@@ -55,6 +58,7 @@ fn set(apply: usize, others: usize) -> Result<PolicySet, Failure> {
         "context.trust < 100 || context.taint.contains(\"untrusted_web\")",
         "[\"alice\", \"bob\"].contains(context.arguments.to) && context.arguments.amount > 50",
     ];
+    let asks = if ours { "" } else { " && context.trust + 1 > 0" };
     let conditions = conditions.iter().cycle().enumerate();
     let mut text = "@id(\"all\") permit (principal, action, resource);\n".to_owned();
     for (n, condition) in conditions.take(apply.saturating_sub(1)) {
@@ -63,7 +67,7 @@ fn set(apply: usize, others: usize) -> Result<PolicySet, Failure> {
         } else {
             "action, resource in Server::\"payments\""
         };
-        writeln!(text, "@id(\"can-{n}\") forbid (principal, {head}) when {{ {condition} }};")?;
+        writeln!(text, "@id(\"can-{n}\") forbid (principal, {head}) when {{ {condition}{asks} }};")?;
     }
     if apply == 0 {
         text.clear();

@@ -8,6 +8,7 @@
 
 mod annotations;
 pub mod cases;
+mod compiled;
 mod condition;
 mod decision;
 mod fault;

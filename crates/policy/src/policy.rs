@@ -2,6 +2,7 @@
 
 use cedar_policy::{ActionConstraint, EntityUid, PrincipalConstraint, ResourceConstraint};
 
+use crate::compiled::Compiled;
 use crate::condition::{self, Reads};
 use crate::obligation::Obligation;
 
@@ -48,14 +49,17 @@ pub(crate) struct Condition {
     pub text: String,
     /// What they read of a request.
     pub reads: Reads,
+    /// The same in a form of our own, where there is one.
+    pub compiled: Option<Compiled>,
 }
 
 impl Condition {
-    /// The conditions of the policy `text`.
-    pub(crate) fn of(text: &str) -> Option<Self> {
+    /// The conditions of `policy`, which is written as `text`.
+    pub(crate) fn of(policy: &cedar_policy::Policy, text: &str) -> Option<Self> {
         let text = condition::expression(text)?;
         let reads = condition::reads(&text);
-        Some(Self { text, reads })
+        let compiled = Compiled::of(policy, &text);
+        Some(Self { text, reads, compiled })
     }
 }
 

@@ -46,6 +46,29 @@ pub struct SessionFacts<'a> {
     pub tally: Tally,
 }
 
+/// The time of a call as policies see it, in UTC.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    /// 0 to 23.
+    pub hour: i64,
+    /// 0 to 59.
+    pub minute: i64,
+    /// 1 for Monday to 7 for Sunday.
+    pub weekday: i64,
+}
+
+impl Request<'_> {
+    pub(crate) fn clock(&self) -> Clock {
+        const MINUTE: i64 = 60_000;
+        const DAY: i64 = 24 * 60 * MINUTE;
+        let at = self.now.as_millis();
+        let minutes = at.rem_euclid(DAY) / MINUTE;
+        // 1 January 1970 was a Thursday, the fourth day of the week.
+        let weekday = (at.div_euclid(DAY) + 3).rem_euclid(7) + 1;
+        Clock { hour: minutes / 60, minute: minutes % 60, weekday }
+    }
+}
+
 impl<'a> Request<'a> {
     /// The server of the tool; a tool without one has none.
     #[must_use]

@@ -160,7 +160,7 @@ fn draft<'a>(source: Source<'a>, statement: &Statement<'a>) -> Result<Draft<'a>,
         line,
         text: statement.text.to_owned(),
         head,
-        condition: Condition::of(statement.text),
+        condition: Condition::of(&parsed, statement.text),
     };
     Ok(Draft { policy, parsed, source, begin: statement.begin })
 }

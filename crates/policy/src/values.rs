@@ -5,13 +5,12 @@
 //! not seeing it.
 
 use cedar_policy::{Context, RestrictedExpression as Value};
-use countersign_core::Timestamp;
 use countersign_core::behaviour::Suspicion;
 use countersign_core::session::Mode;
 use serde_json::{Map, Number};
 
 use crate::condition::{Inner, Reads};
-use crate::request::{Request, SessionFacts};
+use crate::request::{Clock, Request, SessionFacts};
 use crate::tools::{Kind, Members, Tool};
 
 /// The names of the types, made once: Cedar parses them otherwise at each request.
@@ -72,7 +71,7 @@ pub(crate) fn context(
     add("delegation_depth", &|_| Ok(Some(Value::new_long(i64::from(request.delegation_depth)))))?;
     add("trust", &|_| Ok(Some(Value::new_long(i64::from(request.trust)))))?;
     add("behaviour", &|inner| behaviour(request.suspicion, inner).map(Some))?;
-    add("time", &|inner| time(request.now, inner).map(Some))?;
+    add("time", &|inner| time(request, inner).map(Some))?;
     add("taint", &|_| Ok(Some(Value::new_set(request.taint.iter().map(|label| Value::new_string(label.clone()))))))?;
     if pairs.is_empty() {
         return Ok(Context::empty());
@@ -110,19 +109,14 @@ fn session(types: &Types, session: &SessionFacts<'_>, inner: &Inner) -> Result<V
     )
 }
 
-fn time(now: Timestamp, inner: &Inner) -> Result<Value, String> {
-    const MINUTE: i64 = 60_000;
-    const DAY: i64 = 24 * 60 * MINUTE;
-    let at = now.as_millis();
-    let minutes = at.rem_euclid(DAY) / MINUTE;
-    // 1 January 1970 was a Thursday, the fourth day of the week.
-    let weekday = (at.div_euclid(DAY) + 3).rem_euclid(7) + 1;
+fn time(request: &Request<'_>, inner: &Inner) -> Result<Value, String> {
+    let Clock { hour, minute, weekday } = request.clock();
     record(
         inner,
         &[
-            ("at", &|| Value::new_datetime(now.to_string())),
-            ("hour", &|| Value::new_long(minutes / 60)),
-            ("minute", &|| Value::new_long(minutes % 60)),
+            ("at", &|| Value::new_datetime(request.now.to_string())),
+            ("hour", &|| Value::new_long(hour)),
+            ("minute", &|| Value::new_long(minute)),
             ("weekday", &|| Value::new_long(weekday)),
         ],
     )

@@ -4,8 +4,9 @@
 //! references to the same expressions keeps them waiting. So each parses its own.
 //!
 //! A decision costs what its candidates ask for, and little besides: heads are
-//! judged by the index, of the request only what is read becomes Cedar's
-//! values, and entities are made once for each agent and tool.
+//! judged by the index, conditions in the form of our own are asked first, of
+//! the request only what is read becomes Cedar's values, and entities are made
+//! once for each agent and tool.
 
 use std::collections::HashMap;
 use std::str::FromStr as _;
@@ -44,7 +45,6 @@ struct Judge {
 /// The policies whose heads match, by id, and what they read together.
 struct Candidates {
     policies: Vec<u32>,
-    conditional: bool,
     reads: Reads,
 }
 
@@ -93,23 +93,19 @@ impl Worker {
     /// Answers `request`. Only policies whose heads match are evaluated.
     pub fn decide(&mut self, request: &Request<'_>) -> Decision {
         let candidates = self.candidates(request);
-        let asked = self.ask(request, &candidates);
         let mut decision =
             Decision { outcome: Outcome::Unmatched, by: Vec::new(), errors: Vec::new(), shadow: Vec::new() };
         let (mut permits, mut forbids) = (Vec::new(), Vec::new());
-        for judge in candidates.policies.iter().filter_map(|number| self.judge(*number)) {
-            let policy = &judge.policy;
-            match (judge.says(&asked), policy.kind) {
-                (Ok(false), _) => {}
-                (said, kind) if policy.shadow => {
-                    let would = if said.is_ok() { kind.into() } else { Outcome::Failed };
-                    decision.shadow.push(Shadowed { policy: Arc::clone(policy), would });
-                }
-                (Ok(true), Kind::Permit) => permits.push(Arc::clone(policy)),
-                (Ok(true), Kind::Forbid) => forbids.push(Arc::clone(policy)),
-                (Err(message), _) => decision.errors.push(PolicyError { policy: Arc::clone(policy), message }),
+        self.each(request, &candidates, |policy, said| match (said, policy.kind) {
+            (Ok(false), _) => {}
+            (said, kind) if policy.shadow => {
+                let would = if said.is_ok() { kind.into() } else { Outcome::Failed };
+                decision.shadow.push(Shadowed { policy: Arc::clone(policy), would });
             }
-        }
+            (Ok(true), Kind::Permit) => permits.push(Arc::clone(policy)),
+            (Ok(true), Kind::Forbid) => forbids.push(Arc::clone(policy)),
+            (Err(message), _) => decision.errors.push(PolicyError { policy: Arc::clone(policy), message }),
+        });
         (decision.outcome, decision.by) = if !forbids.is_empty() {
             (Outcome::Forbid, forbids)
         } else if !decision.errors.is_empty() {
@@ -126,15 +122,16 @@ impl Worker {
     pub fn trace(&mut self, request: &Request<'_>) -> Trace {
         let decision = self.decide(request);
         let candidates = self.candidates(request);
-        let asked = self.ask(request, &candidates);
-        let alone = |judge: &Judge| match judge.says(&asked) {
-            Ok(true) => judge.policy.kind.into(),
-            Ok(false) => Outcome::Unmatched,
-            Err(_) => Outcome::Failed,
-        };
-        let judges = candidates.policies.iter().filter_map(|number| self.judge(*number));
-        let candidates = judges.map(|judge| (Arc::clone(&judge.policy), alone(judge))).collect();
-        Trace { decision, candidates, total: self.policies.len() }
+        let mut alone = Vec::with_capacity(candidates.policies.len());
+        self.each(request, &candidates, |policy, said| {
+            let outcome = match said {
+                Ok(true) => policy.kind.into(),
+                Ok(false) => Outcome::Unmatched,
+                Err(_) => Outcome::Failed,
+            };
+            alone.push((Arc::clone(policy), outcome));
+        });
+        Trace { decision, candidates: alone, total: self.policies.len() }
     }
 
     fn judge(&self, number: u32) -> Option<&Judge> {
@@ -149,11 +146,10 @@ impl Worker {
         let policies = self.set.index.find(reach);
         let mut reads = Reads::default();
         let judges = policies.iter().filter_map(|number| self.judge(*number));
-        let conditions: Vec<_> = judges.filter_map(|judge| judge.policy.condition.as_ref()).collect();
-        for condition in &conditions {
+        for condition in judges.filter_map(|judge| judge.policy.condition.as_ref()) {
             reads.add(&condition.reads);
         }
-        let candidates = Arc::new(Candidates { conditional: !conditions.is_empty(), policies, reads });
+        let candidates = Arc::new(Candidates { policies, reads });
         if self.candidates.len() >= READY {
             self.candidates.clear();
         }
@@ -161,34 +157,57 @@ impl Worker {
         candidates
     }
 
-    /// `request` in Cedar's values, as far as `candidates` read it; `None` where no condition asks.
-    fn ask(&mut self, request: &Request<'_>, candidates: &Candidates) -> Result<Option<Asked>, String> {
-        if !candidates.conditional {
-            return Ok(None);
+    /// Tells of each of `candidates` whether it applies. The error is why that
+    /// cannot be known: Cedar could not hold the request, or a condition failed.
+    fn each(
+        &mut self,
+        request: &Request<'_>,
+        candidates: &Candidates,
+        mut tell: impl FnMut(&Arc<Policy>, Result<bool, String>),
+    ) {
+        let Self { set, policies, types, related, .. } = self;
+        let mut asked = None;
+        for number in &candidates.policies {
+            let Some(Judge { policy, condition }) = usize::try_from(*number).ok().and_then(|at| policies.get(at))
+            else {
+                continue;
+            };
+            let compiled = policy.condition.as_ref().and_then(|condition| condition.compiled.as_ref());
+            let said = match (condition, compiled.and_then(|compiled| compiled.says(request))) {
+                (None, _) => Ok(true),
+                (_, Some(holds)) => Ok(holds),
+                // Made where the first policy needs it, for all of them.
+                (Some(condition), None) => asked
+                    .get_or_insert_with(|| Asked::new(types, related, set, request, &candidates.reads))
+                    .as_ref()
+                    .map_err(Clone::clone)
+                    .and_then(|asked| asked.says(condition)),
+            };
+            tell(policy, said);
         }
-        let tool = self.set.tools().get(request.tool);
-        let context = values::context(&self.types, request, tool, &candidates.reads)?;
-        let related = if candidates.reads.entities {
-            self.related.get(&self.types, request, tool.is_some())?
-        } else {
-            self.related.nobody()
-        };
-        let [principal, action, resource] = [&related.principal, &related.action, &related.resource].map(Clone::clone);
-        let query =
-            cedar_policy::Request::new(principal, action, resource, context, None).map_err(|why| why.to_string())?;
-        Ok(Some(Asked { query, related }))
     }
 }
 
-impl Judge {
-    /// Whether the policy applies. The error is why that cannot be told: Cedar
-    /// could not hold the request, or the condition failed on it.
-    fn says(&self, asked: &Result<Option<Asked>, String>) -> Result<bool, String> {
-        let Some(condition) = &self.condition else { return Ok(true) };
-        let Some(Asked { query, related }) = asked.as_ref().map_err(Clone::clone)? else {
-            return Err("it was not asked".to_owned());
-        };
-        match eval_expression(query, &related.entities, condition) {
+impl Asked {
+    /// What `reads` says of `request`, in Cedar's values.
+    fn new(
+        types: &Types,
+        related: &mut Ready,
+        set: &PolicySet,
+        request: &Request<'_>,
+        reads: &Reads,
+    ) -> Result<Self, String> {
+        let tool = set.tools().get(request.tool);
+        let context = values::context(types, request, tool, reads)?;
+        let related = if reads.entities { related.get(types, request, tool.is_some())? } else { related.nobody() };
+        let [principal, action, resource] = [&related.principal, &related.action, &related.resource].map(Clone::clone);
+        let query =
+            cedar_policy::Request::new(principal, action, resource, context, None).map_err(|why| why.to_string())?;
+        Ok(Self { query, related })
+    }
+
+    fn says(&self, condition: &Expression) -> Result<bool, String> {
+        match eval_expression(&self.query, &self.related.entities, condition) {
             Ok(EvalResult::Bool(holds)) => Ok(holds),
             Ok(other) => Err(format!("`{other}` is neither true nor false")),
             Err(why) => Err(why.to_string()),
