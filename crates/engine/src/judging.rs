@@ -85,7 +85,7 @@ impl Engine {
     }
 }
 
-fn of_session<'a>(session: SessionFacts<'a>, tally: Tally) -> Option<countersign_policy::SessionFacts<'a>> {
+fn of_session(session: SessionFacts<'_>, tally: Tally) -> Option<countersign_policy::SessionFacts<'_>> {
     match session {
         SessionFacts::Ours { session, .. } => {
             Some(countersign_policy::SessionFacts { id: session.id.as_str(), mode: session.mode, tally })

@@ -137,11 +137,13 @@ impl Judged {
     }
 
     /// What all of them together say: `permit`, `forbid`, `error` or `none`.
+    #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.said.as_ref().map_or(Outcome::Failed, |said| said.outcome)
     }
 
     /// The first code that one of those that decided gives to the refusal.
+    #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.said.iter().flat_map(|said| &said.by).find_map(|policy| policy.code.as_deref())
     }

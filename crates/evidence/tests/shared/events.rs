@@ -107,7 +107,6 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
     let first = LogKey { endorsement: None, previous: None, ..rotated.clone() };
     vec![
         sample(chain, &decision),
-        sample(chain, &quiet),
         sample(chain, &short),
         sample(chain, &outcome),
         sample(chain, &silent),
@@ -120,5 +119,6 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         sample(chain, &trace),
         sample(chain, &rotated),
         sample(chain, &first),
+        sample(chain, &quiet),
     ]
 }
