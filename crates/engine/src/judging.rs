@@ -17,7 +17,7 @@ use crate::policies::{InForce, Judged};
 use crate::recorder::Recording;
 
 /// How far an agent is trusted, until something measures it.
-const UNMEASURED_TRUST: u16 = 0;
+pub(crate) const UNMEASURED_TRUST: u16 = 0;
 
 impl Engine {
     /// The policies in force.
@@ -94,14 +94,18 @@ fn of_session(session: SessionFacts<'_>, tally: Tally) -> Option<countersign_pol
     }
 }
 
-/// The arguments as policies see them: the members of an object; anything else is
-/// the member `value`.
+/// The arguments as policies see them, from the text of the call.
 fn arguments(input: Option<&str>) -> Map<String, Value> {
-    match input.map(serde_json::from_str::<Value>) {
-        None | Some(Ok(Value::Null)) => Map::new(),
-        Some(Ok(Value::Object(members))) => members,
-        Some(Ok(value)) => Map::from_iter([("value".to_owned(), value)]),
-        // It was read before. If it cannot be read again, no policy must miss it.
-        Some(Err(_)) => Map::from_iter([("value".to_owned(), Value::Null)]),
+    // It was read before. If it cannot be read again, no policy must miss it.
+    let value = |text| serde_json::from_str(text).unwrap_or_else(|_| Value::String(String::new()));
+    members(input.map(value))
+}
+
+/// The members of an object; anything else is the member `value`.
+pub(crate) fn members(input: Option<Value>) -> Map<String, Value> {
+    match input {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(members)) => members,
+        Some(value) => Map::from_iter([("value".to_owned(), value)]),
     }
 }

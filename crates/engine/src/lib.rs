@@ -22,6 +22,7 @@ mod judging;
 mod keys;
 mod log;
 mod log_key;
+mod past;
 mod payloads;
 mod policies;
 mod queue;
@@ -53,6 +54,7 @@ pub use log::{
     Cosign, Log, LogError, LogHealth, Proofs, Published, Publishing, Reply, Unreached, Witness, WitnessHealth,
 };
 pub use log_key::RecordedKey;
+pub use past::{PastCall, replay_calls};
 pub use policies::{InForce, Judged};
 pub use recorder::{Permit, Receipt, RecordError, Recorder, Recording};
 pub use records::{

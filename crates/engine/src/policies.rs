@@ -52,7 +52,7 @@ impl InForce {
     }
 
     /// What the set says of a call, by this thread's copy.
-    pub(crate) fn judge(&self, request: &Request<'_>) -> Judged {
+    pub fn judge(&self, request: &Request<'_>) -> Judged {
         let said = MINE.with_borrow_mut(|mine| {
             if mine.as_ref().is_none_or(|(number, _)| *number != self.number) {
                 let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -102,7 +102,8 @@ pub struct Judged {
 
 impl Judged {
     /// What it means for the decision.
-    pub(crate) fn word(&self) -> PolicyWord {
+    #[must_use]
+    pub fn word(&self) -> PolicyWord {
         match self.said.as_ref().map(|said| said.outcome) {
             Some(Outcome::Permit) if self.wants_approval() => PolicyWord::Hold,
             Some(Outcome::Permit) => PolicyWord::Permit,

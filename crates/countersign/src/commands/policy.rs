@@ -3,6 +3,7 @@
 mod diff;
 mod explain;
 mod fmt;
+mod simulate;
 mod test;
 
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ pub enum Policy {
     Explain(explain::Explain),
     /// Say which cases two folders of policies answer differently
     Diff(diff::Diff),
+    /// Say which decisions of the record would have been others
+    Simulate(simulate::Simulate),
     /// Print the Cedar schema: what a policy may speak of
     Schema(Schema),
 }
@@ -58,6 +61,7 @@ impl Policy {
             Self::Test(command) => command.run(output),
             Self::Explain(command) => command.run(output),
             Self::Diff(command) => command.run(output),
+            Self::Simulate(command) => command.run(output),
             Self::Schema(command) => command.run(),
         }
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::harness::{Dev, Ran, countersign, run};
+use crate::serve::{KEY, Serving, config};
 
 const TOOLS: &str = r#"{"tools": [{"name": "transfer", "inputSchema": {"type": "object",
     "properties": {"amount": {"type": "integer"}}, "required": ["amount"]}}]}"#;
@@ -93,4 +94,66 @@ fn a_start_on_policies_that_are_wrong_is_refused_and_says_where() {
     run(dev).refused(&["pay.cedar:3"]);
     let none = data.join("none");
     run([&dev[..6], &[none.to_str().unwrap()]].concat()).refused(&["cannot read the folder"]);
+}
+
+/// Asks for two transfers and a balance without policies, on a server that captures or not; the data directory.
+fn recorded(folder: &Path, captures: bool) -> std::path::PathBuf {
+    let more = format!("[bootstrap]\nadmin_key_file = 'admin.key'\n[capture]\narguments = {captures}\n");
+    let file = config(folder, &more);
+    std::fs::write(folder.join("admin.key"), KEY).unwrap();
+    let serving = Serving::start(countersign().args(["serve", "--config", &file]));
+    let agent = serving.run(KEY, &["agent", "register", "--name", "payer", "--capability", "pay/*"]).exits(0).json();
+    let id = agent["id"].as_str().unwrap();
+    for (tool, amount) in [("pay/transfer", "50"), ("pay/transfer", "600"), ("pay/get_balance", "0")] {
+        let input = format!("{{\"amount\": {amount}}}");
+        serving.run(KEY, &["check", "--agent", id, "--tool", tool, "--arguments", &input]).exits(0);
+    }
+    serving.run(KEY, &["check", "--agent", id, "--tool", "other"]).exits(2);
+    serving.stop();
+    folder.join("data")
+}
+
+#[test]
+fn a_draft_is_tried_on_what_was_really_asked() {
+    let (folder, draft) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = recorded(folder.path(), true);
+    write(draft.path(), "500");
+    let simulate = |more: &[&str]| {
+        let command = ["policy", "simulate", draft.path().to_str().unwrap(), "--data", data.to_str().unwrap()];
+        run([&command[..], more].concat())
+    };
+    let said = simulate(&[]).exits(2);
+    assert!(
+        said.out.contains("payer `pay/transfer`\n  - allow\n  + deny (policy_forbids), by limit: at most 500\n"),
+        "{said:?}"
+    );
+    assert!(said.out.ends_with("1 of 4 decisions would be others\n"), "{said:?}");
+    let found = simulate(&["-o", "json"]).exits(2).json();
+    assert_eq!(found["changes"].as_array().unwrap().len(), 1);
+    assert_eq!(found["changes"][0]["after"]["by"], serde_json::json!(["limit"]));
+    assert_eq!(found["unknown"], serde_json::json!({"arguments": 0, "session": 0}));
+
+    write(draft.path(), "600");
+    simulate(&[]).exits(0);
+    // A time that is to come has no decisions.
+    assert!(simulate(&["--since", "2100-01-01T00:00:00Z"]).exits(0).out.starts_with("0 of 0"));
+    simulate(&["--since", "yesterday"]).exits(3);
+    // Nothing permits reads any more.
+    std::fs::write(
+        draft.path().join("pay.cedar"),
+        "@id(\"w\") permit (principal, action in Action::\"mutating\", resource);",
+    )
+    .unwrap();
+    let said = simulate(&[]).exits(2);
+    assert!(said.out.contains("`pay/get_balance`\n  - allow\n  + deny (policy_unmatched)\n"), "{said:?}");
+    simulate(&["--default", "allow"]).exits(0);
+}
+
+#[test]
+fn what_was_not_captured_is_not_guessed() {
+    let (folder, draft) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = recorded(folder.path(), false);
+    write(draft.path(), "500");
+    let said = run(["policy", "simulate", draft.path().to_str().unwrap(), "--data", data.to_str().unwrap()]).exits(0);
+    assert!(said.out.contains("2 could not be asked again: their arguments were not captured"), "{said:?}");
 }

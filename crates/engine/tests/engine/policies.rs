@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use countersign_engine::{Answer, Ask, Fallback, InForce, Outcome, PolicySet, Source, Tools};
 
+use countersign_core::Timestamp;
+use countersign_core::id::AgentId;
+use serde_json::{Map, Value};
+
 use crate::world::{World, arguments, ask, word};
 
 const TRANSFERS: &str = r#"
@@ -138,4 +142,55 @@ async fn a_set_that_cannot_be_recorded_is_not_put_in_force() {
     world.engine.put_policies(Some(closed)).await.unwrap_err();
     world.tap.fail(false);
     assert_eq!(world.bare_verdict(&agent, "pay/transfer").await, "allow");
+}
+
+const COUNTING: &str = r#"
+@id("calm") permit (principal, action, resource) unless { context.behaviour.probing || context.behaviour.bursting };
+@id("few") forbid (principal, action, resource) when { context has session && context.session.calls >= 9 };
+@id("new") permit (principal, action in Action::"read", resource) when { !(context has session) };
+@id("early") @shadow forbid (principal, action, resource)
+when { context has session && context.session.denied > context.session.writes && context.session.mode == Mode::"read_only" };
+"#;
+
+/// Asks all sorts of things, in sessions and outside.
+async fn ask_a_lot(world: &World, agent: &AgentId) {
+    let (reading, writing) = (world.session(agent).await, world.writing_session(agent).await);
+    for tool in ["get_mail", "delete_mail", "send_mail", "unheard", "get_mail", "unheard"].repeat(2) {
+        for session in [None, Some(reading.id.as_str()), Some(writing.id.as_str()), Some("my own"), Some("sess_0")] {
+            world.check(Ask { session, ..ask(agent, tool) }).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_decided_under_policies_is_read_back_from_the_record_alike() {
+    let world = World::new().await;
+    let agent = world.agent("reader", &["get_*", "delete_*", "send_*"]).await;
+    let source = Source { file: "test.cedar", text: COUNTING };
+    let set = Arc::new(PolicySet::load(&[source], Tools::default()).unwrap());
+    let policies = Arc::new(InForce::new(set, Fallback::Allow, 0).unwrap());
+    world.engine.put_policies(Some(Arc::clone(&policies))).await.unwrap();
+    ask_a_lot(&world, &agent).await;
+
+    let recorded: Vec<Value> = world.entries().into_iter().filter(|e| e.kind == "decision").map(|e| e.event).collect();
+    let (mut replayed, none) = (Vec::new(), Map::new());
+    let stores = (&*world.tap as &dyn countersign_store::Ledger, &*world.documents);
+    let take = &mut |call| replayed.push(call);
+    countersign_engine::replay_calls(stores, None, Timestamp::from_millis(0), take, &mut |_, _| ()).unwrap();
+    assert_eq!(replayed.len(), recorded.len());
+    let mut outcomes = std::collections::BTreeSet::new();
+    for (call, event) in replayed.iter().zip(&recorded) {
+        assert!(call.is_known && call.id == event["id"].as_str().unwrap());
+        let judged = policies.judge(&call.request(&none));
+        let (by, said) = (judged.by().collect::<Vec<_>>(), judged.said.as_ref().unwrap());
+        let shadow: Vec<&str> = said.shadow.iter().map(|one| one.policy.id.as_str()).collect();
+        let was = &event["policies"];
+        let watched: Vec<&str> =
+            was["shadow"].as_array().into_iter().flatten().map(|one| one["policy"].as_str().unwrap()).collect();
+        let decided = serde_json::json!({"by": by, "outcome": judged.outcome().as_str()});
+        assert_eq!(decided, serde_json::json!({"by": was["by"], "outcome": was["outcome"]}), "{event}");
+        assert_eq!(shadow, watched, "{event}");
+        outcomes.insert((by.join(" "), shadow.len()));
+    }
+    assert!(outcomes.len() >= 5, "{outcomes:?}");
 }
