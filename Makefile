@@ -32,6 +32,7 @@ generate:
 ## make bench     measure against floors of the same run; writes target/bench.json
 bench:
 	$(CARGO) build --release --package countersign --package countersign-bench
+	@python3 -m venv target/bench-venv && target/bench-venv/bin/pip install --quiet --disable-pip-version-check -r bench/requirements.txt || echo "bench: python3 with venv and a package index are missing; the comparison is skipped"
 	target/release/countersign-bench target/release/countersign
 
 ## make nightly   what takes long: 200 kills under load, some of them on a full disk, and power cuts

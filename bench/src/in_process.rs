@@ -9,12 +9,13 @@ use countersign_core::digest::Digest;
 use countersign_core::id::AgentId;
 use countersign_core::seal::SealKey;
 use countersign_engine::{
-    Ask, Caller, Durability, Engine, NewAgent, Parts, Settings, SystemClock, SystemEntropy, Tracing,
+    Ask, Caller, Durability, Engine, InForce, NewAgent, Parts, Settings, SystemClock, SystemEntropy, Tracing,
 };
 use countersign_evidence::trace::key::SigningKey;
 use countersign_store::{Ledger, MemoryLive, MemoryStore, SqliteStore};
 
 use crate::load::Measured;
+use crate::policies::{INPUT, TOOL};
 use crate::report::Report;
 
 /// How many callers wait at once.
@@ -35,17 +36,30 @@ pub(crate) struct Bench {
 
 impl Bench {
     fn ask(&self) -> Ask<'_> {
+        let is_paying = self.engine.policies().is_some();
         Ask {
             agent: &self.agent,
             session: None,
-            tool: "web_search",
+            tool: if is_paying { TOOL } else { "web_search" },
             source: "api",
             hint: None,
             summary: "",
             arguments: Digest::ZERO,
-            input: None,
+            input: is_paying.then_some(INPUT),
             content: None,
         }
+    }
+
+    /// Puts policies in force: from then on `payments/transfer` is asked about.
+    pub(crate) fn put(&self, policies: InForce) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        Ok(runtime.block_on(self.engine.put_policies(Some(Arc::new(policies))))?)
+    }
+
+    /// One caller under these policies, the record handed to the background writer.
+    pub(crate) fn one_by_one(&self, policies: InForce) -> anyhow::Result<Measured> {
+        self.put(policies)?;
+        one_by_one(self)
     }
 
     /// As many decisions as go, for the length of a run.
@@ -101,7 +115,7 @@ pub(crate) fn start(
             name: "bench".into(),
             framework: "custom".into(),
             public_key: None,
-            capabilities: vec![Pattern::new("web_search")],
+            capabilities: vec![Pattern::new("web_search"), Pattern::new(TOOL)],
             blocked: Vec::new(),
             metadata: "{}".into(),
         };
@@ -113,9 +127,14 @@ pub(crate) fn start(
 
 /// One caller, the record handed to the background writer.
 fn decisions(report: &mut Report) -> anyhow::Result<()> {
-    let bench = start(Arc::new(MemoryStore::default()), Durability::Grouped)?;
+    let measured = one_by_one(&start(Arc::new(MemoryStore::default()), Durability::Grouped)?)?;
+    report.rate("in_process_decision", measured.p50_us, "µs p50, record in the background (aim ≤ 3)", &measured);
+    Ok(())
+}
+
+fn one_by_one(bench: &Bench) -> anyhow::Result<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let measured = runtime.block_on(async {
+    runtime.block_on(async {
         let mut nanos = Vec::new();
         let began = Instant::now();
         while nanos.len() < 200_000 {
@@ -127,9 +146,7 @@ fn decisions(report: &mut Report) -> anyhow::Result<()> {
             }
         }
         anyhow::Ok(Measured::new(nanos, began.elapsed()))
-    })?;
-    report.rate("in_process_decision", measured.p50_us, "µs p50, record in the background (aim ≤ 3)", &measured);
-    Ok(())
+    })
 }
 
 /// Many callers, each answered after its record is on disk.

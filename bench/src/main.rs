@@ -7,11 +7,16 @@ mod echo;
 mod evidence;
 mod in_process;
 mod load;
+mod policies;
 mod process;
 mod report;
 
 use anyhow::Context as _;
 use report::Report;
+
+/// The program's own allocator, so that what runs in this process costs what it costs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -19,7 +24,9 @@ fn main() -> anyhow::Result<()> {
         Some("echo") => echo::serve(),
         Some("verify") => evidence::verify(&arguments.next().context("which data directory?")?),
         Some(binary) => measure(binary, arguments.next().as_deref()),
-        None => anyhow::bail!("usage: countersign-bench PATH-TO-COUNTERSIGN [in-process|http|footprint|evidence]"),
+        None => {
+            anyhow::bail!("usage: countersign-bench PATH-TO-COUNTERSIGN [in-process|policies|http|footprint|evidence]")
+        }
     }
 }
 
@@ -28,6 +35,9 @@ fn measure(binary: &str, only: Option<&str>) -> anyhow::Result<()> {
     let wanted = |part: &str| only.is_none_or(|only| only == part);
     if wanted("in-process") {
         in_process::measure(&mut report).context("in-process measurements")?;
+    }
+    if wanted("policies") {
+        policies::measure(&mut report).context("measurements of policies")?;
     }
     if wanted("http") {
         http(binary, &mut report).context("HTTP measurements")?;

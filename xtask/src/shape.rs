@@ -32,7 +32,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "countersign-server",
         ],
     ),
-    ("countersign-bench", &["countersign-core", "countersign-evidence", "countersign-store", "countersign-engine"]),
+    (
+        "countersign-bench",
+        &["countersign-core", "countersign-policy", "countersign-evidence", "countersign-store", "countersign-engine"],
+    ),
     ("xtask", &["countersign-core"]),
 ];
 
