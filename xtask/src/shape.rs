@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("countersign-policy", &["countersign-core"]),
     ("countersign-store", &["countersign-core"]),
     ("countersign-review", &["countersign-core"]),
+    ("countersign-content", &["countersign-core"]),
     ("countersign-engine", &["countersign-core", "countersign-policy", "countersign-evidence", "countersign-store"]),
     ("countersign-server", &["countersign-core", "countersign-wire", "countersign-evidence", "countersign-engine"]),
     (

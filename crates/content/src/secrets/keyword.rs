@@ -1,0 +1,105 @@
+//! Values that look random behind a word that announces a secret.
+
+use crate::finding::{Family, Hit, Severity};
+
+/// The words.
+pub(super) const KEYWORDS: &[&str] = &[
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "api-key",
+    "access_key",
+    "private_key",
+    "client_secret",
+    "credential",
+    "passphrase",
+    "aws_secret_access_key",
+    "authorization: bearer",
+];
+
+/// How far behind the word a value may begin.
+const REACH: usize = 6;
+
+/// How many characters a value has at least, and is read at most.
+const LENGTHS: std::ops::RangeInclusive<usize> = 16..=256;
+
+/// Where a value that looks random stands in what follows the word.
+pub(super) fn value(rest: &str) -> Option<(usize, usize)> {
+    let between = |c: char| matches!(c, '"' | '\'' | ' ' | ':' | '=' | '>' | '`' | '\\');
+    let from = rest.bytes().take(REACH + 1).take_while(|b| between(char::from(*b))).count();
+    let gap = rest.get(..from)?;
+    if from > REACH || !gap.contains([':', '=', ' ']) {
+        return None;
+    }
+    let text = rest.get(from..)?;
+    let length = text
+        .bytes()
+        .take(*LENGTHS.end())
+        .take_while(|b| {
+            b.is_ascii_alphanumeric()
+                || matches!(
+                    b,
+                    b'+' | b'/'
+                        | b'='
+                        | b'_'
+                        | b'-'
+                        | b'.'
+                        | b'~'
+                        | b'!'
+                        | b'@'
+                        | b'#'
+                        | b'$'
+                        | b'%'
+                        | b'^'
+                        | b'&'
+                        | b'*'
+                )
+        })
+        .count();
+    let value = text.get(..length)?.trim_end_matches(['.', '!']);
+    (LENGTHS.contains(&value.len()) && looks_random(value)).then_some((from, from + value.len()))
+}
+
+pub(super) fn hit(start: usize, end: usize) -> Hit {
+    Hit::new(Family::KeywordSecret, Severity::Medium, start, end)
+}
+
+/// Digits and letters mixed throughout, with little repetition: names, paths,
+/// addresses and sentences are not.
+fn looks_random(value: &str) -> bool {
+    let count = |is: fn(&u8) -> bool| value.bytes().filter(is).count();
+    let (digits, letters) = (count(u8::is_ascii_digit), count(u8::is_ascii_alphabetic));
+    let changes = value.as_bytes().windows(2).filter(|pair| matches!(pair, [a, b] if class(*a) != class(*b))).count();
+    digits >= 2 && letters >= 2 && changes * 4 >= value.len() && entropy(value) >= 3.0
+}
+
+fn class(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' => 0,
+        b'A'..=b'Z' => 1,
+        b'0'..=b'9' => 2,
+        _ => 3,
+    }
+}
+
+/// Shannon's entropy of the characters, in bits per character.
+fn entropy(value: &str) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in value.bytes() {
+        if let Some(count) = counts.get_mut(usize::from(byte)) {
+            *count += 1;
+        }
+    }
+    let total: f64 = counts.iter().map(|count| f64::from(*count)).sum();
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| {
+            let share = f64::from(*count) / total;
+            -share * share.log2()
+        })
+        .sum()
+}
