@@ -214,3 +214,27 @@ impl Hit {
         Self { family, severity, start, end }
     }
 }
+
+/// Places in a text, for a quick look whether something touches one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Places(Vec<(usize, usize)>);
+
+impl Places {
+    /// The places of hits that stand in the order of their beginnings.
+    pub(crate) fn of<'a>(hits: impl Iterator<Item = &'a Hit>) -> Self {
+        let mut places: Vec<(usize, usize)> = Vec::new();
+        for hit in hits {
+            match places.last_mut() {
+                Some(last) if hit.start <= last.1 => last.1 = last.1.max(hit.end),
+                _ => places.push((hit.start, hit.end)),
+            }
+        }
+        Self(places)
+    }
+
+    /// Whether the bytes from `start` to `end` touch one of them.
+    pub(crate) fn touch(&self, start: usize, end: usize) -> bool {
+        let next = self.0.partition_point(|place| place.1 <= start);
+        self.0.get(next).is_some_and(|place| place.0 < end)
+    }
+}

@@ -3,7 +3,7 @@
 use aho_corasick::BuildError;
 use serde_json::Value;
 
-use crate::finding::{DigestKey, Family, Finding, Findings, Hit, Severity};
+use crate::finding::{DigestKey, Family, Finding, Findings, Hit, Kind, Places, Severity};
 use crate::limits::{MAX_FINDINGS, MAX_FINDINGS_PER_TEXT, MAX_NESTING, MAX_TEXT_BYTES, MAX_TEXTS};
 use crate::personal;
 use crate::phrases::Phrases;
@@ -183,6 +183,9 @@ impl Inspector {
             }
         }
         apart.sort_by_key(|hit| (hit.start, hit.end, hit.family));
+        // `password@host` in an address that has a password is nobody's mail.
+        let secrets = Places::of(apart.iter().filter(|hit| hit.family.kind() == Kind::Secret));
+        apart.retain(|hit| hit.family.kind() != Kind::Personal || !secrets.touch(hit.start, hit.end));
         apart
     }
 

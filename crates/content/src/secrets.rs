@@ -8,7 +8,7 @@ mod shape;
 
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 
-use crate::finding::Hit;
+use crate::finding::{Hit, Places};
 use keyword::KEYWORDS;
 use shape::SHAPES;
 
@@ -31,8 +31,13 @@ impl Secrets {
 
     pub(crate) fn search(&self, text: &str, found: &mut Vec<Hit>) {
         let before = found.len();
+        let mut behind = 0;
         for begun in self.prefixes.find_iter(text) {
             let Some(shape) = SHAPES.get(begun.pattern().as_usize()) else { continue };
+            // Within what was read already: once is enough, and keeps the time linear.
+            if begun.start() < behind {
+                continue;
+            }
             // `task-…` is not `sk-…`: a key begins where a word does.
             let within_word = text.get(..begun.start()).is_some_and(|left| left.ends_with(is_word));
             if within_word && shape.at_word {
@@ -42,15 +47,15 @@ impl Secrets {
             else {
                 continue;
             };
-            found.push(Hit::new(shape.family, severity, begun.start(), begun.end() + length));
+            behind = begun.end() + length;
+            found.push(Hit::new(shape.family, severity, begun.start(), behind));
         }
-        let known: Vec<(usize, usize)> =
-            found.get(before..).unwrap_or_default().iter().map(|hit| (hit.start, hit.end)).collect();
+        let known = Places::of(found.get(before..).unwrap_or_default().iter());
         for word in self.keywords.find_iter(text) {
             let value =
                 text.get(word.end()..).and_then(keyword::value).map(|(from, to)| (word.end() + from, word.end() + to));
             if let Some((start, end)) = value
-                && !known.iter().any(|other| other.0 < end && start < other.1)
+                && !known.touch(start, end)
             {
                 found.push(keyword::hit(start, end));
             }

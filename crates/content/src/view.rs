@@ -49,7 +49,6 @@ pub fn views(text: &str) -> Views {
             break;
         }
         let plain = clean(&text, left);
-        left -= plain.text.len();
         if plain.cut {
             made.stopped = Some(Stopped::TooMuch);
         }
@@ -57,6 +56,7 @@ pub fn views(text: &str) -> Views {
         if !seen.insert(plain.text.clone()) && plain.hidden == Hidden::default() {
             continue;
         }
+        left -= plain.text.len();
         let (decoded, more) = decode(&plain.text, MAX_VIEWS);
         if more {
             made.stopped = Some(Stopped::TooMuch);

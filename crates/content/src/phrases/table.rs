@@ -11,6 +11,7 @@ use crate::finding::Severity::{self, Low, Medium};
 pub(super) enum Idea {
     Ignore,
     Earlier,
+    Before,
     Everything,
     Instructions,
     Supersede,
@@ -51,10 +52,10 @@ pub(super) enum Idea {
 }
 
 use Idea::{
-    AiRole, Answer, Authority, Checks, Decode, Earlier, EveryReply, Everything, ForgedGrant, FreeMode, FromNowOn,
-    HasApproved, Ignore, Instructions, Leak, New, No, NoQuestions, Obey, Pretend, Prompt, RealTask, Restrictions,
-    Reveal, Safety, Secrecy, Send, Sensitive, Skip, Supersede, SystemNote, Task, ToMemory, ToReader, Unrestricted,
-    UnrestrictedThing, Void, You, YouAreNow,
+    AiRole, Answer, Authority, Before, Checks, Decode, Earlier, EveryReply, Everything, ForgedGrant, FreeMode,
+    FromNowOn, HasApproved, Ignore, Instructions, Leak, New, No, NoQuestions, Obey, Pretend, Prompt, RealTask,
+    Restrictions, Reveal, Safety, Secrecy, Send, Sensitive, Skip, Supersede, SystemNote, Task, ToMemory, ToReader,
+    Unrestricted, UnrestrictedThing, Void, You, YouAreNow,
 };
 
 /// Every idea with the words for it. English, German, French, Spanish and Italian.
@@ -73,6 +74,7 @@ pub(super) const WORDS: &[(Idea, &str)] = &[
          deine, deinen, ihre, precedent*, anterieur*, ci dessus, tes, vos, anterior*, previas, previos, tus, tue, \
          tuoi, was wir",
     ),
+    (Before, "above, before, so far, until now, up to now, said, told, learned, was wir, avant, antes, prima"),
     (Everything, "everything, anything, all, alles, tout, todo, tutto"),
     (
         Instructions,
@@ -265,9 +267,9 @@ const fn rule(family: Family, severity: Severity, between: usize, row: &'static 
 /// Every rule.
 pub(super) const RULES: &[Rule] = &[
     rule(Family::InstructionOverride, Medium, 3, &[Ignore, Earlier, Instructions]),
-    rule(Family::InstructionOverride, Medium, 2, &[Ignore, Everything, Earlier]),
+    rule(Family::InstructionOverride, Medium, 2, &[Ignore, Everything, Before]),
     rule(Family::InstructionOverride, Medium, 3, &[Supersede, Earlier, Instructions]),
-    rule(Family::InstructionOverride, Medium, 2, &[Supersede, Everything, Earlier]),
+    rule(Family::InstructionOverride, Medium, 2, &[Supersede, Everything, Before]),
     rule(Family::InstructionOverride, Medium, 1, &[New, Instructions, You]),
     rule(Family::InstructionOverride, Low, 1, &[Earlier, New, Instructions]),
     rule(Family::InstructionOverride, Medium, 4, &[New, Instructions, FromNowOn]),

@@ -7,8 +7,11 @@ use super::checksum;
 use crate::finding::Family;
 use crate::finding::Severity::{self, High, Low};
 
-/// No key is longer; private keys and JSON Web Tokens are read no further.
-const LONGEST: usize = 4_096;
+/// No key is longer.
+const LONGEST: usize = 512;
+
+/// Private keys and JSON Web Tokens are read no further.
+const LONGEST_BLOCK: usize = 8_192;
 
 /// How the keys of a provider look.
 #[derive(Debug)]
@@ -77,7 +80,11 @@ fn is_url_safe(c: char) -> bool {
 
 /// How many bytes at the beginning are of a kind that is ASCII.
 fn length(text: &str, is: impl Fn(char) -> bool) -> usize {
-    text.chars().take(LONGEST).take_while(|c| is(*c)).count()
+    length_up_to(LONGEST, text, is)
+}
+
+fn length_up_to(longest: usize, text: &str, is: impl Fn(char) -> bool) -> usize {
+    text.chars().take(longest).take_while(|c| is(*c)).count()
 }
 
 fn exactly(rest: &str, count: usize, is: fn(char) -> bool) -> Option<(Severity, usize)> {
@@ -130,14 +137,16 @@ fn sendgrid(_: &str, rest: &str) -> Option<(Severity, usize)> {
 /// Three parts of base64url, the first of them a JSON object that names an algorithm
 /// (RFC 7515, section 3.1).
 fn jwt(prefix: &str, rest: &str) -> Option<(Severity, usize)> {
-    let whole = length(rest, |c| is_url_safe(c) || c == '.');
-    let mut parts = rest.get(..whole)?.split('.');
-    let (head, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
+    let head = rest.get(..length(rest, is_url_safe))?;
     let header = URL_SAFE_NO_PAD.decode(format!("{prefix}{head}")).ok()?;
     let header: serde_json::Value = serde_json::from_slice(&header).ok()?;
-    let fits =
-        header.get("alg").is_some_and(serde_json::Value::is_string) && !claims.is_empty() && signature.len() >= 16;
-    fits.then_some((High, head.len() + claims.len() + signature.len() + 2))
+    let claims = rest.get(head.len()..)?.strip_prefix('.')?;
+    let claims = claims.get(..length_up_to(LONGEST_BLOCK, claims, is_url_safe))?;
+    let signature = rest.get(head.len() + 1 + claims.len()..)?.strip_prefix('.')?;
+    // An RSA signature of 4,096 bits has 683 characters.
+    let signature = length_up_to(1_024, signature, is_url_safe);
+    let fits = header.get("alg").is_some_and(serde_json::Value::is_string) && !claims.is_empty() && signature >= 16;
+    fits.then_some((High, head.len() + claims.len() + signature + 2))
 }
 
 /// `-----BEGIN … PRIVATE KEY-----` and all up to its end, as far as it is read.
@@ -149,7 +158,7 @@ fn private_key(_: &str, rest: &str) -> Option<(Severity, usize)> {
         return None;
     }
     let body = rest.get(label..)?;
-    let read = length(body, |c| {
+    let read = length_up_to(LONGEST_BLOCK, body, |c| {
         c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || matches!(c, '+' | '/' | '=' | '\\' | ':' | ',' | '-')
     });
     // The digits and not just a mention of the label.
