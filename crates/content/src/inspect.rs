@@ -66,6 +66,7 @@ impl Inspector {
         let mut open = vec![("/arguments".to_owned(), 0, arguments)];
         while let Some((at, depth, value)) = open.pop() {
             if looking.texts_left == 0 {
+                looking.limit(self, Family::Unexamined, &at);
                 return;
             }
             let children = match value {
