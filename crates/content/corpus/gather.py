@@ -55,7 +55,8 @@ def spikee():
                 text = r.get(member) or r.get("text")
                 if text and text not in seen:
                     seen.add(text)
-                    yield row(f"{folder}/{kind}/{n}", f"spikee_{kind}", "held_out", True, text)
+                    id = f"{folder}/{kind}/{n}"
+                    yield row(id, f"spikee_{kind}", half(id) if kind == "jailbreaks" else "held_out", True, text)
     for n, r in enumerate(lines(f"{base}/seeds-investment-advice-fp/standalone_user_inputs.jsonl")):
         yield row(f"investment-advice-fp/{n}", "benign_questions", "held_out", False, r["text"])
 

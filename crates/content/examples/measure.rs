@@ -1,6 +1,6 @@
 //! Prints how much of the corpus is found, and how much of it wrongly.
 //!
-//! `cargo run --release -p countersign-content --example measure`. With `--missed` it
+//! `cargo run -p countersign-content --example measure`. With `--missed` it
 //! lists the tuning rows that are missed or wrongly found; held-out rows are never
 //! listed, so that nobody writes patterns for them.
 

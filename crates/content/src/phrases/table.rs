@@ -11,6 +11,11 @@ use crate::finding::Severity::{self, Low, Medium};
 pub(super) enum Idea {
     Ignore,
     Earlier,
+    Regardless,
+    IfAsked,
+    Instead,
+    DeveloperMode,
+    Settings,
     Before,
     Everything,
     Instructions,
@@ -52,10 +57,10 @@ pub(super) enum Idea {
 }
 
 use Idea::{
-    AiRole, Answer, Authority, Before, Checks, Decode, Earlier, EveryReply, Everything, ForgedGrant, FreeMode,
-    FromNowOn, HasApproved, Ignore, Instructions, Leak, New, No, NoQuestions, Obey, Pretend, Prompt, RealTask,
-    Restrictions, Reveal, Safety, Secrecy, Send, Sensitive, Skip, Supersede, SystemNote, Task, ToMemory, ToReader,
-    Unrestricted, UnrestrictedThing, Void, You, YouAreNow,
+    AiRole, Answer, Authority, Before, Checks, Decode, DeveloperMode, Earlier, EveryReply, Everything, ForgedGrant,
+    FreeMode, FromNowOn, HasApproved, IfAsked, Ignore, Instead, Instructions, Leak, New, No, NoQuestions, Obey,
+    Pretend, Prompt, RealTask, Regardless, Restrictions, Reveal, Safety, Secrecy, Send, Sensitive, Settings, Skip,
+    Supersede, SystemNote, Task, ToMemory, ToReader, Unrestricted, UnrestrictedThing, Void, You, YouAreNow,
 };
 
 /// Every idea with the words for it. English, German, French, Spanish and Italian.
@@ -117,7 +122,7 @@ pub(super) const WORDS: &[(Idea, &str)] = &[
     ),
     (
         FreeMode,
-        "do anything now, developer mode enabled, developer mode activated, dan mode, jailbroken, god mode \
+        "do anything now, do anything ai, you are dan, developer mode enabled, developer mode activated, dan mode, jailbroken, god mode \
          enabled",
     ),
     (
@@ -249,6 +254,14 @@ pub(super) const WORDS: &[(Idea, &str)] = &[
         "system override, system alert, admin override, administrator override, systemhinweis, note systeme, nota \
          di sistema, nota del sistema, breach alert, end of user input, end of system prompt, end of prompt",
     ),
+    (Regardless, "regardless of, irrespective of, no matter what, ungeachtet, malgre, a pesar de"),
+    (IfAsked, "if asked, if you are asked, if you re asked, when asked, if told, if you are told, when told"),
+    (Instead, "instead, stattdessen"),
+    (DeveloperMode, "developer mode, debug mode, maintenance mode, entwicklermodus, mode developpeur"),
+    (
+        Settings,
+        "blocked responses, blocked strings, blocked modes, allowed modes, allowrefusals, allowapologies, allowdisclaimer",
+    ),
 ];
 
 /// Ideas in a row, with at most so many words between one and the next.
@@ -272,6 +285,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(Family::InstructionOverride, Medium, 2, &[Supersede, Everything, Before]),
     rule(Family::InstructionOverride, Medium, 1, &[New, Instructions, You]),
     rule(Family::InstructionOverride, Low, 1, &[Earlier, New, Instructions]),
+    rule(Family::InstructionOverride, Low, 1, &[New, Instructions]),
+    rule(Family::InstructionOverride, Medium, 4, &[Regardless, Instructions]),
     rule(Family::InstructionOverride, Medium, 4, &[New, Instructions, FromNowOn]),
     rule(Family::RoleClaim, Medium, 4, &[YouAreNow, AiRole]),
     rule(Family::RoleClaim, Medium, 4, &[FromNowOn, You]),
@@ -285,6 +300,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(Family::RestrictionLift, Medium, 4, &[Void, Safety]),
     rule(Family::RestrictionLift, Medium, 3, &[Skip, Safety]),
     rule(Family::RestrictionLift, Medium, 0, &[FreeMode]),
+    rule(Family::RestrictionLift, Medium, 4, &[You, DeveloperMode]),
+    rule(Family::RestrictionLift, Medium, 0, &[Settings]),
     rule(Family::PromptLeak, Medium, 4, &[Reveal, Prompt]),
     rule(Family::Exfiltration, Medium, 4, &[Send, Sensitive]),
     rule(Family::Exfiltration, Medium, 4, &[Sensitive, Send]),
@@ -292,6 +309,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(Family::HiddenTask, Medium, 12, &[ToReader, Task]),
     rule(Family::HiddenTask, Medium, 12, &[Task, ToReader]),
     rule(Family::HiddenTask, Medium, 0, &[Secrecy]),
+    rule(Family::HiddenTask, Medium, 12, &[IfAsked, Instead]),
     rule(Family::HiddenTask, Medium, 0, &[RealTask]),
     rule(Family::ApprovalForgery, Low, 3, &[Authority, HasApproved]),
     rule(Family::ApprovalForgery, Medium, 5, &[Skip, Checks]),
