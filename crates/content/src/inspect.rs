@@ -7,7 +7,7 @@ use crate::finding::{DigestKey, Family, Finding, Findings, Hit, Kind, Places, Se
 use crate::limits::{MAX_FINDINGS, MAX_FINDINGS_PER_TEXT, MAX_NESTING, MAX_TEXT_BYTES, MAX_TEXTS};
 use crate::personal;
 use crate::phrases::Phrases;
-use crate::secrets::Secrets;
+use crate::secrets::{Named, Secrets};
 use crate::step::Step;
 use crate::view::{Stopped, View, views};
 
@@ -29,6 +29,22 @@ struct Text<'a> {
     at: &'a str,
     in_name: bool,
     words: &'a str,
+    /// What the name of the member it stands in says of it.
+    named: Named,
+}
+
+impl<'a> Text<'a> {
+    fn new(at: &'a str, words: &'a str) -> Self {
+        Self { at, in_name: false, words, named: Named::Otherwise }
+    }
+}
+
+/// A value that is still to be looked at.
+struct Open<'a> {
+    at: String,
+    depth: usize,
+    named: Named,
+    value: &'a Value,
 }
 
 /// What was found so far, and what may still be looked at.
@@ -48,8 +64,9 @@ impl Inspector {
 
     /// Looks at every string, number and name of a member in `arguments`, and at `summary`.
     ///
-    /// Each text is looked at by itself: what is in one does not change what is found
-    /// in another, up to the limits for all of them ([`Findings::complete`]).
+    /// Each text is looked at by itself, a value with the name it has: what is in one
+    /// does not change what is found in another, up to the limits for all of them
+    /// ([`Findings::complete`]).
     #[must_use]
     pub fn inspect(&self, arguments: &Value, summary: &str) -> Findings {
         let mut looking = Looking {
@@ -57,47 +74,40 @@ impl Inspector {
             texts_left: MAX_TEXTS,
             bytes_left: MAX_TEXT_BYTES,
         };
-        self.look(&Text { at: "/summary", in_name: false, words: summary }, &mut looking);
+        self.look(&Text::new("/summary", summary), &mut looking);
         self.walk(arguments, &mut looking);
         looking.found
     }
 
     fn walk(&self, arguments: &Value, looking: &mut Looking) {
-        let mut open = vec![("/arguments".to_owned(), 0, arguments)];
-        while let Some((at, depth, value)) = open.pop() {
+        let mut open = vec![Open { at: "/arguments".to_owned(), depth: 0, named: Named::Otherwise, value: arguments }];
+        while let Some(Open { at, depth, named, value }) = open.pop() {
             if looking.texts_left == 0 {
                 looking.limit(self, Family::Unexamined, &at);
                 return;
             }
-            let children = match value {
-                Value::Null | Value::Bool(_) => continue,
-                Value::String(text) => {
-                    self.look(&Text { at: &at, in_name: false, words: text }, looking);
-                    continue;
-                }
+            let mut inside = Vec::new();
+            match value {
+                Value::Null | Value::Bool(_) => {}
+                Value::String(words) => self.look(&Text { named, ..Text::new(&at, words) }, looking),
                 // A card number need not be a string.
-                Value::Number(number) => {
-                    self.look(&Text { at: &at, in_name: false, words: &number.to_string() }, looking);
-                    continue;
-                }
+                Value::Number(number) => self.look(&Text::new(&at, &number.to_string()), looking),
                 Value::Array(_) | Value::Object(_) if depth == MAX_NESTING => {
                     looking.limit(self, Family::Unexamined, &at);
-                    continue;
                 }
                 Value::Array(items) => {
-                    let number = |(n, item)| (format!("{at}/{n}"), depth + 1, item);
-                    items.iter().enumerate().map(number).rev().collect::<Vec<_>>()
+                    for (n, value) in items.iter().enumerate() {
+                        inside.push(Open { at: format!("{at}/{n}"), depth: depth + 1, named, value });
+                    }
                 }
                 Value::Object(members) => {
-                    let mut children = Vec::with_capacity(members.len());
-                    for (n, (name, member)) in members.iter().enumerate() {
-                        children.push((self.name(&at, n, name, looking), depth + 1, member));
+                    for (n, (name, value)) in members.iter().enumerate() {
+                        let at = self.name(&at, n, name, looking);
+                        inside.push(Open { at, depth: depth + 1, named: Named::of(name), value });
                     }
-                    children.reverse();
-                    children
                 }
-            };
-            open.extend(children);
+            }
+            open.extend(inside.into_iter().rev());
         }
     }
 
@@ -106,7 +116,7 @@ impl Inspector {
         const LONGEST: usize = 64;
         let by_number = format!("{at}/~#{number}");
         let before = looking.found.list.len();
-        self.look(&Text { at: &by_number, in_name: true, words: name }, looking);
+        self.look(&Text { in_name: true, ..Text::new(&by_number, name) }, looking);
         // What was found in a name must not be told by its place.
         if looking.found.list.len() > before || name.len() > LONGEST || !looking.found.complete {
             return by_number;
@@ -147,7 +157,7 @@ impl Inspector {
         list.extend(stopped.map(|(family, severity)| self.tell(text, &[], Hit::new(family, severity, 0, 0), b"")));
         for view in &views.list {
             self.hidden(text, view, &mut list);
-            for hit in self.hits(&view.text) {
+            for hit in self.hits(text.named, &view.text) {
                 let words = view.text.get(hit.start..hit.end).unwrap_or_default();
                 let finding = self.tell(text, &view.reached, hit, words.as_bytes());
                 let known = |other: &Finding| other.family == finding.family && other.digest == finding.digest;
@@ -167,11 +177,14 @@ impl Inspector {
     }
 
     /// What is found in a view, in the order of the text; in one family nothing overlaps.
-    fn hits(&self, text: &str) -> Vec<Hit> {
+    fn hits(&self, named: Named, text: &str) -> Vec<Hit> {
         let mut found = Vec::new();
         self.phrases.search(text, &mut found);
         self.secrets.search(text, &mut found);
         personal::search(text, &mut found);
+        let known = found.iter().any(|hit| hit.family.kind() == Kind::Secret);
+        let by_name = named.judge(text).filter(|_| !known);
+        found.extend(by_name.map(|severity| Hit::new(Family::KeywordSecret, severity, 0, text.len())));
         found.sort_by_key(|hit| (hit.family, hit.start, hit.end));
         let mut apart: Vec<Hit> = Vec::new();
         for hit in found {
@@ -225,8 +238,12 @@ impl Looking {
     fn limit(&mut self, inspector: &Inspector, family: Family, at: &str) {
         self.found.complete = false;
         if self.found.list.iter().rev().all(|finding| finding.family != family) {
-            let text = Text { at, in_name: false, words: "" };
-            self.found.list.push(inspector.tell(&text, &[], Hit::new(family, Severity::Medium, 0, 0), b""));
+            self.found.list.push(inspector.tell(
+                &Text::new(at, ""),
+                &[],
+                Hit::new(family, Severity::Medium, 0, 0),
+                b"",
+            ));
         }
     }
 }

@@ -29,8 +29,8 @@ fn numbers(text: &str, found: &mut Vec<Hit>) {
         let first = row.first().map_or(at, |group| group.0);
         let before = text.get(..first).unwrap_or_default().bytes().next_back();
         let behind = text.get(at..).unwrap_or_default().bytes().next();
-        // Part of a word, a path or a number with a point is none of these.
-        let part = before.is_some_and(|b| b.is_ascii_alphanumeric() || b"_.#/-".contains(&b))
+        // Part of a word or of a number with a point is none of these.
+        let part = before.is_some_and(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b))
             || behind.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !part {
             in_row(text, &row, before == Some(b'+'), found);
@@ -60,6 +60,12 @@ fn row(text: &str, from: usize) -> Option<Vec<(usize, usize)>> {
 fn in_row(text: &str, row: &[(usize, usize)], plus: bool, found: &mut Vec<Hit>) {
     let mut next = 0;
     while let Some((start, _)) = row.get(next) {
+        // What stands behind a point is a fraction, or part of an address.
+        let after_point = next > 0 && text.get(..*start).is_some_and(|left| left.ends_with('.'));
+        if after_point {
+            next += 1;
+            continue;
+        }
         let ends = row.iter().skip(next).map(|group| group.1);
         let written = ends.map_while(|end| {
             let written = text.get(*start..end)?;
@@ -69,6 +75,9 @@ fn in_row(text: &str, row: &[(usize, usize)], plus: bool, found: &mut Vec<Hit>) 
         let hits: Vec<(usize, Hit)> = written
             .enumerate()
             .filter_map(|(more, number)| Some((more, judge(&number, *start, plus && next == 0)?)))
+            .filter(|(more, hit)| {
+                next + more + 1 == row.len() || !text.get(hit.end..).is_some_and(|rest| rest.starts_with('.'))
+            })
             .collect();
         // The longest that fits.
         match hits.last() {

@@ -10,6 +10,7 @@ use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 
 use crate::finding::{Hit, Places};
 use keyword::KEYWORDS;
+pub(crate) use keyword::Named;
 use shape::SHAPES;
 
 /// The automata.

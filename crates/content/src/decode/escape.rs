@@ -1,10 +1,7 @@
 //! Escapes of strings in source code and JSON: `\u0041`, `\x41`, `\n`.
 
-/// The text with its escapes decoded, where it has a `\u` or `\x`.
+/// The text with its escapes decoded, where it has any.
 pub(super) fn plain(text: &str) -> Option<String> {
-    if !text.contains(r"\u") && !text.contains(r"\x") {
-        return None;
-    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut read_any = false;
@@ -13,7 +10,7 @@ pub(super) fn plain(text: &str) -> Option<String> {
         out.push_str(before);
         if let Some((c, after)) = one(from) {
             out.push(c);
-            read_any |= !from.starts_with(r"\n");
+            read_any = true;
             rest = after;
         } else {
             out.push('\\');
@@ -26,8 +23,10 @@ pub(super) fn plain(text: &str) -> Option<String> {
 
 /// The character that is escaped at the beginning of `text`, and what follows it.
 fn one(text: &str) -> Option<(char, &str)> {
-    if let Some(after) = text.strip_prefix(r"\n") {
-        return Some(('\n', after));
+    for (written, c) in [(r"\n", '\n'), (r"\r", '\r'), (r"\t", '\t')] {
+        if let Some(after) = text.strip_prefix(written) {
+            return Some((c, after));
+        }
     }
     if let Some(after) = text.strip_prefix(r"\x") {
         return char::from_u32(hex(after, 2)?).zip(after.get(2..));

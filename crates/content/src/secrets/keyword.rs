@@ -63,6 +63,48 @@ pub(super) fn value(rest: &str) -> Option<(usize, usize)> {
     (LENGTHS.contains(&value.len()) && looks_random(value)).then_some((from, from + value.len()))
 }
 
+/// Names of members that hold nothing but a secret.
+const NAMES: &[&str] =
+    &["password", "passwd", "pwd", "passphrase", "clientsecret", "secretkey", "privatekey", "apikey", "accesskey"];
+
+/// What the name of a member says of its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Named {
+    /// Nothing.
+    #[default]
+    Otherwise,
+    /// It has a word that announces a secret.
+    LikeSecret,
+    /// It says that this is one.
+    Secret,
+}
+
+impl Named {
+    pub(crate) fn of(name: &str) -> Self {
+        let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+        // What leads to the next page opens nothing else.
+        let pages = ["page", "next", "continuation", "cursor", "sync"].iter().any(|word| name.contains(word));
+        let announced = KEYWORDS.iter().any(|word| name.contains(&word.replace(['_', '-'], "")));
+        match (NAMES.contains(&name.as_str()), announced && !pages) {
+            (true, _) => Self::Secret,
+            (false, true) => Self::LikeSecret,
+            (false, false) => Self::Otherwise,
+        }
+    }
+
+    /// How sure it is that the value under this name is a secret, if at all.
+    pub(crate) fn judge(self, value: &str) -> Option<Severity> {
+        const PLACEHOLDERS: &[char] = &['$', '{', '<', '*', ' '];
+        if self == Self::Otherwise || value.contains(PLACEHOLDERS) {
+            return None;
+        }
+        if LENGTHS.contains(&value.len()) && looks_random(value) {
+            return Some(Severity::Medium);
+        }
+        (self == Self::Secret && (6..=256).contains(&value.len())).then_some(Severity::Low)
+    }
+}
+
 pub(super) fn hit(start: usize, end: usize) -> Hit {
     Hit::new(Family::KeywordSecret, Severity::Medium, start, end)
 }
