@@ -29,9 +29,9 @@ def engine(condition):
 
 def median(condition):
     made = engine(condition)
-    asked = {"action": {"tool": "payments/transfer", "amount": 12}}
+    asked = {"action": {"tool": "payments/get_quote", "amount": 12}}
     assert made.evaluate("did:mesh:bench", asked).allowed
-    refused = {"action": {"tool": "payments/transfer", "amount": 10**6}}
+    refused = {"action": {"tool": "payments/get_quote", "amount": 10**6}}
     assert not made.evaluate("did:mesh:bench", refused).allowed
     took = []
     for _ in range(ROUNDS):
@@ -42,12 +42,12 @@ def median(condition):
 
 
 def of_many_tools(n):
-    tool = "payments/transfer" if n == 0 else f"payments/tool-{n}"
+    tool = "payments/get_quote" if n == 0 else f"payments/tool-{n}"
     return f"action.tool == '{tool}' and action.amount > 1000"
 
 
 def of_one_tool(n):
-    return f"action.tool == 'payments/transfer' and action.amount > {1000 + n}"
+    return f"action.tool == 'payments/get_quote' and action.amount > {1000 + n}"
 
 
 print(json.dumps({"many_tools_us": median(of_many_tools), "one_tool_us": median(of_one_tool)}))

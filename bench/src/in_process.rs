@@ -50,7 +50,7 @@ impl Bench {
         }
     }
 
-    /// Puts policies in force: from then on `payments/transfer` is asked about.
+    /// Puts policies in force: from then on `payments/get_quote` is asked about.
     pub(crate) fn put(&self, policies: InForce) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         Ok(runtime.block_on(self.engine.put_policies(Some(Arc::new(policies))))?)

@@ -24,8 +24,8 @@ use crate::report::Report;
 
 /// How many decisions a latency is the median of.
 const ROUNDS: u64 = 100_000;
-/// The tool that is asked about.
-pub(crate) const TOOL: &str = "payments/transfer";
+/// The tool that is asked about: a read, whose record can be in the background.
+pub(crate) const TOOL: &str = "payments/get_quote";
 /// What it is called with.
 pub(crate) const INPUT: &str = r#"{"amount":12,"to":"carol@example.org"}"#;
 
@@ -50,7 +50,7 @@ fn mixed(apply: usize, others: usize) -> anyhow::Result<Arc<PolicySet>> {
     let mut text = "@id(\"all\") permit (principal, action, resource);\n".to_owned();
     for (n, condition) in CONDITIONS.iter().cycle().enumerate().take(apply.saturating_sub(1)) {
         let head = if condition.contains("arguments") {
-            "action == Action::\"payments/transfer\", resource"
+            "action == Action::\"payments/get_quote\", resource"
         } else {
             "action, resource in Server::\"payments\""
         };
@@ -67,7 +67,7 @@ fn mixed(apply: usize, others: usize) -> anyhow::Result<Arc<PolicySet>> {
 fn load(text: &str, tools: usize) -> anyhow::Result<Arc<PolicySet>> {
     let takes =
         json!({"properties": {"amount": {"type": "integer"}, "to": {"type": "string"}}, "required": ["amount", "to"]});
-    let name = |n| if n == 0 { "transfer".to_owned() } else { format!("tool-{n}") };
+    let name = |n| if n == 0 { "get_quote".to_owned() } else { format!("tool-{n}") };
     let declared: Vec<Value> = (0..tools).map(|n| json!({"name": name(n), "inputSchema": takes})).collect();
     let declared = json!({ "tools": declared }).to_string();
     let mut tools = Tools::default();

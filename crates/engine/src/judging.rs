@@ -57,7 +57,9 @@ impl Engine {
     /// What the policies in force say of a call; `None` where there are none.
     pub(crate) fn judge(&self, action: &Action<'_>, input: Option<&str>, facts: &Facts<'_>) -> Option<Judged> {
         let policies = self.policies.get()?;
-        let arguments = arguments(input);
+        // No policy can name the arguments of a tool that nobody declared.
+        let declared = policies.set().tools().get(action.tool);
+        let arguments = declared.map_or_else(Map::new, |_| arguments(input));
         let raised = match facts.session {
             SessionFacts::None => None,
             _ => suspicion(facts.tally),
