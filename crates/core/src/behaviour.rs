@@ -1,6 +1,7 @@
 //! When a session's own history makes its next action more suspect.
 
 use crate::chain::Tally;
+use crate::detect::Finding;
 
 /// How many calls a session must have made before its behaviour says anything.
 pub const MINIMUM_CALLS: u64 = 5;
@@ -17,6 +18,8 @@ pub enum Suspicion {
     DenialRate,
     /// Too many of the session's calls were writes.
     WriteRatio,
+    /// A detector noticed something that this agent does not usually do.
+    Found(Finding),
 }
 
 impl Suspicion {
@@ -26,6 +29,7 @@ impl Suspicion {
         match self {
             Self::DenialRate => "denial_rate",
             Self::WriteRatio => "write_ratio",
+            Self::Found(finding) => finding.as_str(),
         }
     }
 }

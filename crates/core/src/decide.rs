@@ -12,7 +12,7 @@ pub use crate::step::{Hold, Step};
 pub enum Guard {
     /// Rules, for every effect.
     Fast,
-    /// Limits, circuits and behaviour.
+    /// Limits, circuits, behaviour and risk.
     Spot,
     /// A human's word on exactly this action.
     Deep,
@@ -98,6 +98,7 @@ pub const GATES: &[(&str, Guard, Gate)] = &[
     ("limits", Guard::Spot, gates::limits::gate),
     ("breaker", Guard::Spot, gates::breaker::gate),
     ("behaviour", Guard::Spot, gates::behaviour::gate),
+    ("risk", Guard::Spot, gates::risk::gate),
     ("approval", Guard::Deep, gates::approval::gate),
 ];
 

@@ -134,6 +134,8 @@ denials! {
     PolicyFailed = "policy_failed", "a policy that could apply to this action failed on it", Administrator;
     /// No policy permits the action.
     PolicyUnmatched = "policy_unmatched", "no policy permits this action", Administrator;
+    /// The risk is too high.
+    RiskTooHigh = "risk_too_high", "the risk of this action is too high", Administrator;
     /// A human said no to exactly this.
     ApprovalDenied = "approval_denied", "a human denied exactly this action", None;
     /// An admin effect that nobody can review.

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use crate::agent::{Agent, Stop};
 use crate::approval::Approval;
+use crate::behaviour::{Suspicion, suspicion};
 use crate::capability::Pattern;
 use crate::chain::Tally;
 use crate::classify::Classification;
 use crate::delegation::Link;
+use crate::detect::Finding;
+use crate::effect::Effect;
 use crate::id::AgentId;
+use crate::risk::Consequence;
 use crate::session::Session;
 use crate::time::Timestamp;
 
@@ -52,8 +56,27 @@ pub struct Facts<'a> {
     pub circuit_wait: Option<Duration>,
     /// What the session has done so far.
     pub tally: Tally,
+    /// The first thing that detectors noticed about the call, where they are heeded.
+    pub finding: Option<Finding>,
+    /// What follows from the risk of the call, where that is heeded. Of a read
+    /// nothing follows.
+    pub risk: Consequence,
     /// The last request for approval of exactly this action, its seal checked.
     pub approval: Option<&'a Approval>,
+}
+
+impl Facts<'_> {
+    /// Why an action with `effect` of its own is judged one tier worse. One
+    /// reason is enough: an effect is never raised twice. A finding does not
+    /// make an admin effect, which nobody may approve.
+    #[must_use]
+    pub fn suspicion(&self, effect: Effect) -> Option<Suspicion> {
+        let of_session = match self.session {
+            SessionFacts::None => None,
+            _ => suspicion(self.tally),
+        };
+        of_session.or_else(|| self.finding.filter(|_| effect < Effect::Destructive).map(Suspicion::Found))
+    }
 }
 
 /// What the policies say of an action, all of them together.

@@ -11,4 +11,5 @@ pub(crate) mod invariants;
 pub(crate) mod kill;
 pub(crate) mod limits;
 pub(crate) mod policy;
+pub(crate) mod risk;
 pub(crate) mod session;

@@ -14,8 +14,10 @@ use countersign_core::chain::Tally;
 use countersign_core::classify::classify;
 use countersign_core::decide::{GATES, Hold};
 use countersign_core::delegation::Delegation;
+use countersign_core::detect::Finding;
 use countersign_core::facts::PolicyWord;
 use countersign_core::id::{AgentId, ApprovalId, ChainId, DelegationId, KeyId, OrgId, StopId};
+use countersign_core::risk::Consequence;
 use countersign_core::session::{Mode, Session, Source};
 use countersign_core::{Decision, Denial, Digest, Effect, Timestamp, Verdict};
 use serde::{Deserialize, Deserializer};
@@ -61,7 +63,19 @@ struct Given {
     tool_wait_ms: Option<u64>,
     circuit_wait_ms: Option<u64>,
     tally: GivenTally,
+    finding: Option<String>,
+    risk: GivenRisk,
     approval: Option<GivenApproval>,
+}
+
+/// What follows from the risk.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum GivenRisk {
+    #[default]
+    Allow,
+    Elevate,
+    Deny,
 }
 
 /// What the policies say.
@@ -219,7 +233,19 @@ impl Given {
         world.circuit_wait = self.circuit_wait_ms.map(Duration::from_millis);
         let GivenTally { total, read, write, denied } = self.tally;
         world.tally = Tally { total, read, write, denied };
+        world.finding = self.finding.map(|word| *Finding::ALL.iter().find(|f| f.as_str() == word).unwrap());
+        world.risk = self.risk.into();
         world.decide(&when.tool, class)
+    }
+}
+
+impl From<GivenRisk> for Consequence {
+    fn from(given: GivenRisk) -> Self {
+        match given {
+            GivenRisk::Allow => Self::Allow,
+            GivenRisk::Elevate => Self::Elevate,
+            GivenRisk::Deny => Self::Deny,
+        }
     }
 }
 
@@ -427,8 +453,9 @@ fn every_gate_that_decides_is_shown_deciding() {
 #[test]
 fn every_suspicion_is_shown() {
     let shown: BTreeSet<_> = every_case().filter_map(|c| c.then.raised).collect();
-    let known = [Suspicion::DenialRate, Suspicion::WriteRatio].map(|s| s.as_str().to_owned());
-    assert_eq!(shown, BTreeSet::from(known));
+    let of_sessions = [Suspicion::DenialRate, Suspicion::WriteRatio];
+    let known = of_sessions.into_iter().chain(Finding::ALL.map(Suspicion::Found)).map(|s| s.as_str().to_owned());
+    assert_eq!(shown, known.collect());
 }
 
 #[test]

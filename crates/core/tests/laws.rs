@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use countersign_core::agent::{Status, Stop};
 use countersign_core::approval::{self, Approval};
+use countersign_core::behaviour::Suspicion;
 use countersign_core::capability::{Pattern, allows, widened};
 use countersign_core::chain::Tally;
 use countersign_core::classify::{By, Classification, KEYWORDS, classify};
 use countersign_core::decide::{GATES, Guard, Hold};
 use countersign_core::delegation::{Delegation, Link, verify};
+use countersign_core::detect::Finding;
 use countersign_core::facts::PolicyWord;
 use countersign_core::id::{AgentId, ApprovalId, ChainId, DelegationId, KeyId, OrgId, StopId};
+use countersign_core::risk::Consequence;
 use countersign_core::session::{Mode, Session};
 use countersign_core::{Decision, Denial, Digest, Effect, Timestamp, Verdict};
 use proptest::prelude::*;
@@ -203,7 +206,12 @@ fn any_world() -> impl Strategy<Value = World> {
         mostly(None, stop().prop_map(Some)),
     );
     let session = (named(), prop_oneof![3 => Just(Vec::new()), 2 => chain()], patterns(), tally());
+    let spot = (
+        mostly(None, select(Finding::ALL.to_vec()).prop_map(Some)),
+        mostly(Consequence::Allow, select(vec![Consequence::Elevate, Consequence::Deny])),
+    );
     let rest = (
+        spot,
         mostly(clock("08:00:00"), time()),
         (policy_word(), mostly(false, Just(true))),
         (wait(), wait(), wait()),
@@ -217,7 +225,8 @@ fn any_world() -> impl Strategy<Value = World> {
         }
         // Only a session can rest on a delegation.
         let delegation = if matches!(session, Named::Ours { .. }) { delegation } else { Vec::new() };
-        let (now, (policy, tool_needs_approval), (agent_wait, tool_wait, circuit_wait), approval) = rest;
+        let ((finding, risk), now, (policy, tool_needs_approval), (agent_wait, tool_wait, circuit_wait), approval) =
+            rest;
         let mut world = World::ordinary();
         world.agent.status = status;
         world.agent.capabilities = capabilities;
@@ -236,6 +245,8 @@ fn any_world() -> impl Strategy<Value = World> {
             tool_wait,
             circuit_wait,
             tally,
+            finding,
+            risk,
             approval,
             ..world
         }
@@ -311,6 +322,32 @@ proptest! {
         let silent = saying(PolicyWord::Silent);
         prop_assert_eq!(saying(PolicyWord::Permit), silent);
         prop_assert!(!allowed(saying(PolicyWord::Hold)) || allowed(silent));
+    }
+
+    #[test]
+    fn a_higher_risk_and_a_finding_never_turn_a_refusal_into_an_allow(
+        world in any_world(), wish in any_wish(), finding in select(Finding::ALL.to_vec()),
+    ) {
+        let of = |finding, risk| grant(&World { finding, risk, ..world.clone() }, wish);
+        let calm = of(None, Consequence::Allow);
+        for risk in [Consequence::Allow, Consequence::Elevate, Consequence::Deny] {
+            for finding in [None, Some(finding)] {
+                prop_assert!(!allowed(of(finding, risk)) || allowed(calm));
+            }
+        }
+        let risky = of(None, Consequence::Deny);
+        prop_assert!(!allowed(risky) || risky.effect == Effect::Read);
+    }
+
+    #[test]
+    fn an_effect_is_raised_by_one_tier_at_most_and_to_admin_by_a_session_alone(
+        world in any_world(), wish in any_wish(), finding in select(Finding::ALL.to_vec()),
+    ) {
+        let own = classify(wish.0, wish.1, wish.2).effect;
+        let decision = grant(&World { finding: Some(finding), ..world }, wish);
+        prop_assert!(decision.effect == own || decision.effect == own.raised());
+        let found = matches!(decision.raised, Some(Suspicion::Found(_)));
+        prop_assert!(!found || decision.effect <= Effect::Destructive);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! before anything starts. Secrets are named by file or environment, never
 //! written here. Relative paths begin at the file's own folder.
 
+mod guardian;
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +22,8 @@ use crate::log_key;
 use crate::logging::{LogFormat, LogLevel};
 use crate::nearest::nearest;
 use crate::policies::Folder;
+
+pub use guardian::Guardian;
 
 /// The environment variable that may hold the first administrator's key.
 pub const ADMIN_KEY_VARIABLE: &str = "COUNTERSIGN_BOOTSTRAP_ADMIN_KEY";
@@ -45,6 +49,9 @@ pub struct Config {
     /// Policies, in Cedar.
     #[serde(default)]
     pub policy: Policy,
+    /// What is looked at beyond the rules.
+    #[serde(default)]
+    pub guardian: Guardian,
     /// The transparency log.
     #[serde(default)]
     pub evidence: Evidence,
@@ -365,6 +372,7 @@ impl Config {
             sessions: Sessions::default(),
             limits: Limits::default(),
             policy: Policy::default(),
+            guardian: Guardian::default(),
             evidence: Evidence::default(),
             trace: Trace::default(),
             capture: Capture::default(),
@@ -460,6 +468,7 @@ impl Config {
             session_lifetime: Duration::from_secs(self.sessions.lifetime_seconds),
             agent_per_minute: self.limits.agent_per_minute,
             tool_per_minute: self.limits.tool_per_minute,
+            spot: self.guardian.spot(),
         }
     }
 

@@ -26,7 +26,8 @@ pub fn explain(decision: &Value) -> String {
     };
     let _ = write!(said, ".\n\nIts effect was judged `{effect}`: {because}");
     if let Some(raised) = text("/raised") {
-        let _ = write!(said, "; then one tier was added, because of its session's {}", raised.replace('_', " "));
+        let whose = if ["denial_rate", "write_ratio"].contains(&raised.as_str()) { "its session's" } else { "a" };
+        let _ = write!(said, "; then one tier was added, because of {whose} {}", raised.replace('_', " "));
     }
     let gate = text("/gate").map_or_else(String::new, |gate| format!(" by the gate `{gate}`"));
     let verdict = match field("/verdict").as_str() {
@@ -42,6 +43,9 @@ pub fn explain(decision: &Value) -> String {
     if let Some(policies) = decision.pointer("/entry/event/policies") {
         said.push_str(&of_policies(policies));
     }
+    if let Some(risk) = decision.pointer("/entry/event/risk") {
+        said.push_str(&of_risk(risk));
+    }
     if let Some(approval) = text("/approval_id") {
         let _ = match field("/verdict").as_str() {
             "elevate" => writeln!(said, "\nTo approve it: countersign approval approve {approval}"),
@@ -50,6 +54,32 @@ pub fn explain(decision: &Value) -> String {
     }
     if let Some(code) = text("/code") {
         let _ = writeln!(said, "\nCode `{code}`. Who can change this, and how: docs/denials/{code}.md");
+    }
+    said
+}
+
+/// How risky it was and what was unusual about it, in plain words.
+fn of_risk(risk: &Value) -> String {
+    let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).map(visible).unwrap_or_default();
+    let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let watched = |of: &Value| if text(of, "mode") == "watch" { " (only watched)" } else { "" };
+    let list = |of: &Value, name: &str| of.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut said = String::new();
+    if let Some(scored) = risk.get("scored") {
+        let points = |one: &Value| format!("{} {}", text(one, "word").replace('_', " "), number(one, "points"));
+        let reasons: Vec<_> = list(scored, "reasons").iter().map(points).collect();
+        let (score, would) = (number(scored, "score"), text(scored, "would"));
+        let _ = writeln!(
+            said,
+            "\nIts risk scored {score} of 100, which means {would}{}: {}.",
+            watched(scored),
+            reasons.join(", ")
+        );
+    }
+    for finding in list(risk, "findings") {
+        let (word, watched) = (text(&finding, "word").replace('_', " "), watched(&finding));
+        let (measured, limit) = (number(&finding, "measured"), number(&finding, "limit"));
+        let _ = writeln!(said, "\nUnusual for this agent{watched}: {word}, {measured} where {limit} is the limit.");
     }
     said
 }
@@ -99,6 +129,23 @@ mod tests {
              Its effect was judged `mutating`: the word `get` in its name says so; then one tier was added, because of \
              its session's denial rate.\n\nIt was allowed: every gate let it pass.\n\nThe approval appr_1 covered it.\n"
         );
+    }
+
+    #[test]
+    fn what_was_risky_and_unusual_is_told_with_what_it_did() {
+        let said = explain(&json!({
+            "time": "2026-11-21T08:00:00.000Z", "agent_id": "agent_1", "tool": "mail/send", "verdict": "elevate",
+            "effect": "destructive", "raised": "tool_first_seen", "gate": "approval",
+            "entry": { "event": { "effect": { "by": "unknown" }, "risk": {
+                "findings": [{ "limit": 0, "measured": 1, "mode": "enforce", "word": "tool_first_seen" }],
+                "scored": { "mode": "watch", "score": 55, "would": "elevate", "reasons": [
+                    { "points": 15, "word": "effect" }, { "points": 40, "word": "session_denied" },
+                ] },
+            } } },
+        }));
+        let expected = "\nIts risk scored 55 of 100, which means elevate (only watched): effect 15, session denied 40.\n\n\
+            Unusual for this agent: tool first seen, 1 where 0 is the limit.\n";
+        assert!(said.contains(expected) && said.contains("because of a tool first seen"), "{said}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use countersign_core::effect::Effect;
 use countersign_core::facts::{Action, Facts, PolicyWord, SessionFacts};
 use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, OrgId, SessionId};
 use countersign_core::limits::Rate;
+use countersign_core::risk::Consequence;
 use countersign_core::role::Right;
 use countersign_core::seal::{SealKey, Sealed};
 use countersign_core::session::{Session, Token};
@@ -28,6 +29,8 @@ use crate::error::Error;
 use crate::policies::Judged;
 use crate::recorder::{Permit, RecordError, Recording};
 use crate::registry::Asked;
+use crate::spot::Spotted;
+use crate::spotting::Seen;
 
 /// How often a check is decided again because rights changed under it.
 pub(crate) const TRIES: usize = 5;
@@ -91,6 +94,13 @@ struct Gathered {
     parent_lives: bool,
 }
 
+/// A decision, and what the guards said that led to it.
+struct Decided {
+    decision: Decision,
+    judged: Option<Judged>,
+    spotted: Option<Spotted>,
+}
+
 impl Engine {
     /// Decides, records, and answers.
     pub async fn check(&self, caller: &Caller, ask: Ask<'_>) -> Result<Answer, Error> {
@@ -142,7 +152,9 @@ impl Engine {
         let gathered = self.gather(caller, ask)?;
         let (operator, tool_needs_approval) = self.tool_rules(&caller.org, gathered.session.as_deref(), ask.tool);
         let action = Action { tool: ask.tool, class: classify(ask.tool, operator, ask.hint) };
-        let (decision, judged) = self.decide(caller, ask, &gathered, (action, tool_needs_approval, waits, now));
+        let seen = self.seen(caller, &gathered.agent, &action, now);
+        let Decided { decision, judged, spotted } =
+            self.decide(caller, ask, &gathered, (&seen, action, tool_needs_approval, waits));
 
         let id = CheckId::from_entropy(timed(now, self.bits()));
         let mut changes = Changes::default();
@@ -172,6 +184,7 @@ impl Engine {
             guard: decision.guard.as_str(),
             id: id.as_str(),
             policies: judged.as_ref().map(Judged::event),
+            risk: spotted.as_ref().map(Spotted::event),
             session: ask.session.map(Into::into),
             verdict: decision.verdict.as_str(),
         };
@@ -190,6 +203,7 @@ impl Engine {
             self.uncapture(&id);
             Failed::Record(why)
         })?;
+        self.observe(&seen, decision.verdict);
         let durability = if receipt.position.is_some() { Durability::Sync } else { Durability::Grouped };
         Ok(Answer {
             id,
@@ -251,8 +265,8 @@ impl Engine {
         caller: &Caller,
         ask: Ask<'_>,
         gathered: &Gathered,
-        (action, tool_needs_approval, waits, now): (Action<'_>, bool, Waits, Timestamp),
-    ) -> (Decision, Option<Judged>) {
+        (seen, action, tool_needs_approval, waits): (&Seen<'_>, Action<'_>, bool, Waits),
+    ) -> Decided {
         let key = &self.seal_key;
         let links = gathered.lent.links(key);
         let session = match (ask.session, &gathered.session) {
@@ -267,7 +281,7 @@ impl Engine {
         // A token whose seal does not hold reaches nothing.
         let token_scopes = gathered.token.as_ref().map(|t| t.value.open(key).map_or(&[][..], |t| &t.scopes));
         let mut facts = Facts {
-            now,
+            now: seen.call.at,
             stop: gathered.stop.as_ref().map(|s| &s.value),
             agent: &gathered.agent.value,
             proven: caller.proof.as_ref().map(|p| &p.agent),
@@ -281,11 +295,14 @@ impl Engine {
             tool_wait: waits.tool,
             circuit_wait: waits.circuit,
             tally: self.live.chain(&gathered.chain).unwrap_or(countersign_core::chain::Chain::GENESIS).tally,
+            finding: None,
+            risk: Consequence::Allow,
             approval: gathered.approval.as_ref().and_then(|a| a.value.open(key)),
         };
+        let spotted = self.spot(caller, seen, &mut facts);
         let judged = self.judge(&action, ask.input, &facts);
         facts.policy = judged.as_ref().map_or(PolicyWord::Silent, Judged::word);
-        (decide(action, &facts), judged)
+        Decided { decision: decide(action, &facts), judged, spotted }
     }
 
     /// The approval to wait for: the pending one if it is about exactly this,

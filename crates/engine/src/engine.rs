@@ -11,6 +11,7 @@ use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{Change, Event, Rejection, Revocation};
 use countersign_store::{Documents, Ledger, Live, StoreError};
 
+use crate::baselines::Baselines;
 use crate::caller::Caller;
 use crate::changes::Changes;
 use crate::clock::{Clock, Entropy};
@@ -19,6 +20,7 @@ use crate::policies::Policies;
 use crate::recorder::{Receipt, Recorder, Recording};
 use crate::registry::Registry;
 use crate::signing::Tracing;
+use crate::spot::Spot;
 use crate::vault::Vault;
 
 /// How many rejected authentications are recorded a minute.
@@ -57,6 +59,8 @@ pub struct Settings {
     pub agent_per_minute: u32,
     /// The same for one tool of an organisation.
     pub tool_per_minute: u32,
+    /// What the Spot guard does.
+    pub spot: Spot,
 }
 
 impl Default for Settings {
@@ -66,6 +70,7 @@ impl Default for Settings {
             session_lifetime: std::time::Duration::from_hours(1),
             agent_per_minute: 6_000,
             tool_per_minute: 60_000,
+            spot: Spot::default(),
         }
     }
 }
@@ -106,6 +111,7 @@ pub struct Engine {
     pub(crate) tracing: Tracing,
     pub(crate) vault: Option<Vault>,
     pub(crate) policies: Policies,
+    pub(crate) baselines: Arc<Baselines>,
 }
 
 /// How the engine is.
@@ -131,6 +137,7 @@ impl Engine {
     /// Loads what the store holds and starts the recorder.
     pub fn start(parts: Parts) -> Result<Self, StoreError> {
         let registry = Arc::new(Registry::load(parts.documents.as_ref())?);
+        let baselines = Arc::new(Baselines::load(parts.documents.as_ref())?);
         let recorder = Recorder::start(Arc::clone(&parts.ledger), Arc::clone(&parts.live), Arc::clone(&parts.clock))?;
         Ok(Self {
             registry,
@@ -145,11 +152,13 @@ impl Engine {
             tracing: parts.tracing,
             vault: parts.vault,
             policies: Policies::default(),
+            baselines,
         })
     }
 
     /// Finishes what waits and stops recording.
     pub fn stop(&self) {
+        self.keep_baselines(usize::MAX);
         self.recorder.stop();
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use countersign_core::behaviour::suspicion;
 use countersign_core::chain::Tally;
 use countersign_core::facts::{Action, Facts, SessionFacts};
 use countersign_core::id::ChainId;
@@ -60,10 +59,7 @@ impl Engine {
         // No policy can name the arguments of a tool that nobody declared.
         let declared = policies.set().tools().get(action.tool);
         let arguments = declared.map_or_else(Map::new, |_| arguments(input));
-        let raised = match facts.session {
-            SessionFacts::None => None,
-            _ => suspicion(facts.tally),
-        };
+        let raised = facts.suspicion(action.class.effect);
         let request = Request {
             organisation: facts.agent.org.as_str(),
             agent: facts.agent.id.as_str(),

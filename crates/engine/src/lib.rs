@@ -9,6 +9,7 @@
 mod accountability;
 mod agents;
 mod approvals;
+mod baselines;
 mod caller;
 mod changes;
 mod check;
@@ -32,6 +33,8 @@ mod registry;
 mod servers;
 mod sessions;
 mod signing;
+mod spot;
+mod spotting;
 mod sweep;
 mod telemetry;
 mod tokens;
@@ -64,6 +67,7 @@ pub use records::{
 pub use servers::{NewServer, Server, Tool};
 pub use sessions::SessionView;
 pub use signing::{Sink, Tracing};
+pub use spot::{Heed, Spot, Spotted};
 pub use telemetry::Report;
 pub use tokens::{Introspection, IssuedToken, NewToken};
 pub use trace::{Closing, Traced};

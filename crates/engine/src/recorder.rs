@@ -175,8 +175,8 @@ impl Drop for Order {
     }
 }
 
-/// What an operator should know of the recorder.
-#[derive(Debug, Default)]
+/// What an operator should know of the recorder, and what it should do aside.
+#[derive(Default)]
 struct State {
     failing: AtomicBool,
     why: Mutex<String>,
@@ -184,7 +184,11 @@ struct State {
     commits: AtomicU64,
     lost: AtomicU64,
     orders: AtomicU64,
+    aside: Mutex<Option<Aside>>,
 }
+
+/// Something that is written without an entry, when there is a moment.
+type Aside = Box<dyn FnOnce(&dyn Ledger) + Send>;
 
 /// Records. Cheap to share; the last one dropped lets the writer finish.
 pub struct Recorder {
@@ -263,6 +267,12 @@ impl Recorder {
     pub fn counts(&self) -> (u64, u64, u64) {
         let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
         (read(&self.state.recorded), read(&self.state.commits), read(&self.state.lost))
+    }
+
+    /// Has `work` done between two batches, or before the writer stops. What was
+    /// left before and is not done yet is dropped.
+    pub(crate) fn aside(&self, work: impl FnOnce(&dyn Ledger) + Send + 'static) {
+        *self.state.aside.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(work));
     }
 
     /// How many recordings wait.
@@ -354,13 +364,25 @@ impl Writer {
                         rest = later;
                     }
                     taken = rest;
+                    self.do_aside();
                 }
                 Taken::Idle => {
+                    self.do_aside();
                     self.checkpoint();
                     self.tidy();
                 }
-                Taken::Closed => return self.checkpoint(),
+                Taken::Closed => {
+                    self.do_aside();
+                    return self.checkpoint();
+                }
             }
+        }
+    }
+
+    fn do_aside(&self) {
+        let work = self.state.aside.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(work) = work {
+            work(self.ledger.as_ref());
         }
     }
 

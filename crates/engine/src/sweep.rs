@@ -19,11 +19,14 @@ use crate::registry::Record;
 const KEEP: Duration = Duration::from_hours(24);
 /// How many documents one sweep clears away.
 const MOST: usize = 2_000;
+/// How many baselines one sweep has written: everyone who wants something recorded waits for them.
+const KEPT: usize = 256;
 
 impl Engine {
     /// Clears away tokens, sessions, delegations and approvals that ended more
-    /// than a day ago. Returns how many documents went.
+    /// than a day ago, and has baselines written. Returns how many documents went.
     pub async fn sweep(&self) -> Result<usize, Error> {
+        self.keep_baselines(KEPT);
         self.sweep_payloads()?;
         let now = self.now();
         let over = |ended: Timestamp| now.since(ended) > KEEP;

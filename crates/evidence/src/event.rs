@@ -57,6 +57,10 @@ pub struct Decision<'a> {
     /// What the policies in force said; absent where there were none.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub policies: Option<Policies<'a>>,
+    /// How risky the action is, and what was unusual about it; absent for reads
+    /// about which nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub risk: Option<Risk<'a>>,
     /// The session, as the caller named it.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub session: Option<Cow<'a, str>>,
@@ -89,6 +93,53 @@ pub struct Shadow<'a> {
     pub policy: &'a str,
     /// `permit`, `forbid` or `error`.
     pub would: &'a str,
+}
+
+/// How risky an action is, and what was unusual about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Risk<'a> {
+    /// What the detectors noticed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub findings: Vec<Finding<'a>>,
+    /// The score and what follows from it; absent where risk is not scored.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub scored: Option<Scored<'a>>,
+}
+
+/// What a detector noticed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding<'a> {
+    /// What would have been the last usual value.
+    pub limit: u32,
+    /// What was measured.
+    pub measured: u32,
+    /// `enforce` where it raised the effect or could have, or `watch`.
+    pub mode: &'a str,
+    /// Its word.
+    pub word: &'a str,
+}
+
+/// A risk score and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scored<'a> {
+    /// `enforce`, or `watch` where nothing follows.
+    pub mode: &'a str,
+    /// Where the points come from.
+    #[serde(borrow)]
+    pub reasons: Vec<Points<'a>>,
+    /// From 0 to 100.
+    pub score: u8,
+    /// What follows where the mode is `enforce`: `allow`, `elevate` or `deny`.
+    pub would: &'a str,
+}
+
+/// Points of a risk score.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Points<'a> {
+    /// How many.
+    pub points: u16,
+    /// What for.
+    pub word: &'a str,
 }
 
 /// An action, without its arguments.

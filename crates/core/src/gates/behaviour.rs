@@ -1,12 +1,9 @@
-//! Behaviour: a session that probes or bursts is judged one tier worse.
+//! Behaviour: a session that probes or bursts is judged one tier worse, and so
+//! is what the detectors noticed.
 
-use crate::behaviour::suspicion;
-use crate::facts::{Action, Facts, SessionFacts};
+use crate::facts::{Action, Facts};
 use crate::step::Step;
 
-pub(crate) fn gate(_: &Action<'_>, facts: &Facts<'_>) -> Step {
-    match (facts.session, suspicion(facts.tally)) {
-        (SessionFacts::None, _) | (_, None) => Step::Pass,
-        (_, Some(suspicion)) => Step::Raise(suspicion),
-    }
+pub(crate) fn gate(action: &Action<'_>, facts: &Facts<'_>) -> Step {
+    facts.suspicion(action.class.effect).map_or(Step::Pass, Step::Raise)
 }

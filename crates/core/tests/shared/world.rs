@@ -9,8 +9,10 @@ use countersign_core::capability::Pattern;
 use countersign_core::chain::Tally;
 use countersign_core::classify::Classification;
 use countersign_core::delegation::{Delegation, Link};
+use countersign_core::detect::Finding;
 use countersign_core::facts::{PolicyWord, SessionFacts};
 use countersign_core::id::{AgentId, OrgId, SessionId};
+use countersign_core::risk::Consequence;
 use countersign_core::session::{Mode, Session, Source};
 use countersign_core::{Action, Decision, Facts, Timestamp, decide};
 
@@ -31,6 +33,8 @@ pub struct World {
     pub tool_wait: Option<Duration>,
     pub circuit_wait: Option<Duration>,
     pub tally: Tally,
+    pub finding: Option<Finding>,
+    pub risk: Consequence,
     pub approval: Option<Approval>,
 }
 
@@ -110,6 +114,8 @@ impl World {
             tool_wait: None,
             circuit_wait: None,
             tally: Tally::default(),
+            finding: None,
+            risk: Consequence::Allow,
             approval: None,
         }
     }
@@ -147,6 +153,8 @@ impl World {
             tool_wait: self.tool_wait,
             circuit_wait: self.circuit_wait,
             tally: self.tally,
+            finding: self.finding,
+            risk: self.risk,
             approval: self.approval.as_ref(),
         };
         decide(Action { tool, class }, &facts)

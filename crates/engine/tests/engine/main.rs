@@ -16,6 +16,7 @@ mod decisions;
 mod delegations;
 mod durability;
 mod elevation;
+mod guardian;
 mod keys;
 mod laws;
 mod limits;

@@ -6,8 +6,8 @@ use countersign_core::id::{ChainId, OrgId};
 use countersign_core::{Digest, Effect, Timestamp};
 use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{
-    Action, Approval, Change, Decision, Event, Judgement, LogKey, Outcome, Policies, Rejection, Revocation, Shadow,
-    Trace,
+    Action, Approval, Change, Decision, Event, Finding, Judgement, LogKey, Outcome, Points, Policies, Rejection,
+    Revocation, Risk, Scored, Shadow, Trace,
 };
 
 /// The kind of an event, what it adds to a tally, and its entry but for its place.
@@ -39,6 +39,15 @@ pub fn decision<'a>(text: &'a str, verdict: &'a str, judged: Effect) -> Decision
             set: Digest::of(b"set"),
             shadow: vec![Shadow { policy: "draft", would: "forbid" }],
         }),
+        risk: Some(Risk {
+            findings: vec![Finding { limit: 35, measured: 36, mode: "watch", word: "call_spike" }],
+            scored: Some(Scored {
+                mode: "enforce",
+                reasons: vec![Points { points: 5, word: "effect" }, Points { points: 10, word: "trust_unknown" }],
+                score: 15,
+                would: "allow",
+            }),
+        }),
         session: Some(text.into()),
         verdict,
     }
@@ -59,12 +68,14 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         effect: Judgement { raised: None, word: None, ..decision.effect.clone() },
         gate: None,
         policies: None,
+        risk: None,
         session: None,
         verdict: "allow",
         ..decision.clone()
     };
     let quiet = Decision {
         policies: decision.policies.clone().map(|said| Policies { code: None, shadow: Vec::new(), ..said }),
+        risk: Some(Risk { findings: Vec::new(), scored: None }),
         ..decision.clone()
     };
     let outcome = Outcome {
