@@ -101,7 +101,10 @@ impl Inspector {
                     }
                 }
                 Value::Object(members) => {
-                    for (n, (name, value)) in members.iter().enumerate() {
+                    // By name, however the parser keeps them: places and order are the same for everyone.
+                    let mut members: Vec<_> = members.iter().collect();
+                    members.sort_unstable_by_key(|(name, _)| *name);
+                    for (n, (name, value)) in members.into_iter().enumerate() {
                         let at = self.name(&at, n, name, looking);
                         inside.push(Open { at, depth: depth + 1, named: Named::of(name), value });
                     }
