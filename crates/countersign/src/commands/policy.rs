@@ -3,6 +3,7 @@
 mod diff;
 mod explain;
 mod fmt;
+mod import;
 mod simulate;
 mod test;
 
@@ -32,6 +33,8 @@ pub enum Policy {
     Diff(diff::Diff),
     /// Say which decisions of the record would have been others
     Simulate(simulate::Simulate),
+    /// Turn the policies of another engine into Cedar, and say what they never did
+    Import(import::Import),
     /// Print the Cedar schema: what a policy may speak of
     Schema(Schema),
 }
@@ -62,6 +65,7 @@ impl Policy {
             Self::Explain(command) => command.run(output),
             Self::Diff(command) => command.run(output),
             Self::Simulate(command) => command.run(output),
+            Self::Import(command) => command.run(output),
             Self::Schema(command) => command.run(),
         }
     }

@@ -17,6 +17,7 @@ mod log_world;
 mod nouns;
 mod policies;
 mod policy;
+mod policy_import;
 mod serve;
 mod traces;
 mod truncate;

@@ -1,0 +1,75 @@
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::harness::{Ran, run};
+
+const GOVERN: &str = "apiVersion: governance.toolkit/v1
+name: payments
+default_action: allow
+rules:
+  - name: nothing-is-dropped
+    condition: action.type in ['drop_table', 'truncate']
+    action: deny
+  - name: large-transfers
+    condition: action.type == 'transfer' and amount.value > 500
+    action: require_approval
+    priority: 5
+";
+
+/// A folder with `text` as `p.yaml`.
+fn document(text: &str) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("p.yaml"), text).unwrap();
+    dir
+}
+
+fn import(dir: &TempDir, kind: &str, more: &[&str]) -> Ran {
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let args = ["policy", "import", "--from", kind, &at("p.yaml"), "--to", &at("out"), "--server", "bank"];
+    run(args.iter().copied().chain(more.iter().copied()))
+}
+
+fn policy(verb: &str, folder: &Path, more: &[&str]) -> Ran {
+    run(["policy", verb, folder.to_str().unwrap()].iter().chain(more))
+}
+
+#[test]
+fn what_is_imported_is_valid_formatted_tested_and_in_every_policy() {
+    let dir = document(GOVERN);
+    let out = dir.path().join("out");
+    let imported = import(&dir, "agt-govern", &[]).exits(0);
+    assert!(
+        imported.out.contains("2 of 2 rules") && imported.out.contains("requests were answered as"),
+        "{imported:?}"
+    );
+    policy("check", &out, &[]).exits(0);
+    policy("fmt", &out, &["--check"]).exits(0);
+    policy("test", &out, &["--require-coverage"]).exits(0);
+    let text = fs::read_to_string(out.join("imported.cedar")).unwrap();
+    assert!(text.contains("payments.large-transfers") && text.contains("require_approval"), "{text}");
+    // What is there might be somebody's.
+    import(&dir, "agt-govern", &[]).refused(&["is not empty"]);
+}
+
+#[test]
+fn what_cannot_be_carried_is_refused_and_with_partial_listed_in_what_is_written() {
+    let dir = document(&GOVERN.replace("amount.value > 500", "amount.value == 500"));
+    let out = dir.path().join("out");
+    import(&dir, "agt-govern", &[]).refused(&["p.yaml:9: silent", "large-transfers", "never matches", "--partial"]);
+    assert!(!out.exists());
+    let partial = import(&dir, "agt-govern", &["--partial", "-o", "json"]).exits(2).json();
+    assert_eq!((&partial["rules"], &partial["carried"]), (&2.into(), &1.into()));
+    assert!(partial["missing"].as_u64().unwrap() > 0);
+    let text = fs::read_to_string(out.join("imported.cedar")).unwrap();
+    assert!(text.contains("MISSING") && text.contains("large-transfers"), "{text}");
+    policy("test", &out, &["--require-coverage"]).exits(0);
+}
+
+#[test]
+fn a_document_that_its_own_engine_would_not_load_is_refused_with_its_line() {
+    let dir = document(&GOVERN.replace("action: deny", "action: block"));
+    import(&dir, "agt-govern", &["--partial"]).refused(&["p.yaml:7: ", "`action: block`", "`deny`"]);
+    import(&document("["), "agt-govern", &[]).refused(&["p.yaml:"]);
+}
