@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::glob::Glob;
 use crate::lower::{Check, Cond, Constant, Leaf};
+use crate::quote::escaped;
 use crate::rule::{Document, Order, Verdict};
 use crate::tools::World;
 
@@ -168,25 +169,6 @@ impl Planned {
 fn one_of(world: &World, names: &[String]) -> String {
     let names: Vec<_> = names.iter().map(|name| format!("Tool::\"{}/{name}\"", world.server)).collect();
     format!("[{}].contains(resource)", names.join(", "))
-}
-
-/// `text` between quotes in Cedar.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut written = String::new();
-    for c in text.chars() {
-        match c {
-            '"' => written.push_str("\\\""),
-            '\\' => written.push_str("\\\\"),
-            '\n' => written.push_str("\\n"),
-            '\r' => written.push_str("\\r"),
-            '\t' => written.push_str("\\t"),
-            c if c.is_control() => {
-                let _ = write!(written, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => written.push(c),
-        }
-    }
-    written
 }
 
 /// `name` as a part of an id.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::yaml::Node;
+
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -73,6 +75,14 @@ impl Findings {
         let finding = Finding { severity, file: self.file.clone(), line, message: message.into(), done: done.into() };
         if !self.found.contains(&finding) {
             self.found.push(finding);
+        }
+    }
+
+    /// Says which of `members` are not `known`.
+    pub(crate) fn unknown(&mut self, members: &[(String, Node)], known: &[&str], of: &str) {
+        for (name, node) in members.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+            let message = format!("`{name}` is no key of {of}: the source ignores it");
+            self.add(Severity::Silent, node.line, message, "left out");
         }
     }
 

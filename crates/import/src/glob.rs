@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
-use crate::cedar::escaped;
+use crate::quote::escaped;
 
 /// How many patterns a regular expression may become.
 const MOST: usize = 64;

@@ -46,7 +46,7 @@ pub(crate) fn read(
 ) -> Result<(Document, oracle::Engine), (usize, String)> {
     let members =
         root.members().ok_or((root.line, "not a policy: expected a mapping with `name` and `rules`".to_owned()))?;
-    unknown(members, &DOCUMENT, "the document", findings);
+    findings.unknown(members, &DOCUMENT, "the document");
     let name = required(root, "name", "the document")?;
     version(root, findings)?;
     let default = match root.get("default_action").map(|node| (node, node.text())) {
@@ -125,13 +125,6 @@ fn sort(rules: &mut [Ordered], strategy: Strategy) {
     });
 }
 
-fn unknown(members: &[(String, Node)], known: &[&str], of: &str, findings: &mut Findings) {
-    for (name, node) in members.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
-        let message = format!("`{name}` is no key of {of}: the source ignores it");
-        findings.add(Severity::Silent, node.line, message, "left out");
-    }
-}
-
 fn required(node: &Node, key: &str, of: &str) -> Result<String, (usize, String)> {
     match node.get(key) {
         Some(found) => found
@@ -181,7 +174,7 @@ fn agents(root: &Node, findings: &mut Findings) -> Result<Option<Vec<String>>, (
 
 fn draft(number: usize, node: &Node, findings: &mut Findings) -> Result<Draft, (usize, String)> {
     let members = node.members().ok_or((node.line, "a rule: expected a mapping".to_owned()))?;
-    unknown(members, &RULE, "a rule", findings);
+    findings.unknown(members, &RULE, "a rule");
     let name = required(node, "name", "a rule")?;
     let condition = required(node, "condition", &format!("rule `{name}`"))?;
     let expected =

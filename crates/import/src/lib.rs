@@ -11,8 +11,10 @@ mod glob;
 mod govern;
 mod lower;
 mod prove;
+mod quote;
 mod rule;
 mod tools;
+mod v4;
 mod yaml;
 
 use std::fmt;
@@ -36,6 +38,8 @@ pub use rule::Verdict;
 pub enum Kind {
     /// AGT's `govern()` YAML.
     AgtGovern,
+    /// AGT's rule documents, versions 1 to 4.
+    AgtV4,
 }
 
 /// What is imported, and for which tools.
@@ -101,6 +105,7 @@ impl std::error::Error for Unreadable {}
 /// The source, to be asked.
 pub(crate) enum Engine {
     Govern(govern::oracle::Engine),
+    V4(v4::oracle::Engine),
 }
 
 impl Engine {
@@ -113,6 +118,7 @@ impl Engine {
     ) -> (Verdict, Option<usize>) {
         match self {
             Self::Govern(engine) => engine.decide(kept, agent, tool, arguments),
+            Self::V4(engine) => engine.decide(kept, tool, arguments),
         }
     }
 }
@@ -130,6 +136,10 @@ pub fn import(text: &str, options: &Options<'_>) -> Result<Imported, Unreadable>
         Kind::AgtGovern => {
             let (document, engine) = govern::read(&root, options.strategy, &mut findings).map_err(unreadable)?;
             (document, Engine::Govern(engine))
+        }
+        Kind::AgtV4 => {
+            let (document, engine) = v4::read(&root, &mut findings).map_err(unreadable)?;
+            (document, Engine::V4(engine))
         }
     };
     let world = World::new(&document, options.server, options.tools).map_err(|why| unreadable((1, why)))?;

@@ -84,9 +84,7 @@ pub(crate) enum Test {
     /// Neither false nor 0 nor empty.
     Truthy,
     /// Text within a text, or an item of a list.
-    #[expect(dead_code, reason = "documents with one comparison for each rule ask it")]
     Contains(String),
-    #[expect(dead_code, reason = "documents with one comparison for each rule ask it")]
     Matches(Regex),
 }
 
@@ -94,9 +92,7 @@ pub(crate) enum Test {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Literal {
     Text(String),
-    #[expect(dead_code, reason = "documents with one comparison for each rule ask it")]
     Number(Decimal),
-    #[expect(dead_code, reason = "documents with one comparison for each rule ask it")]
     Truth(bool),
 }
 

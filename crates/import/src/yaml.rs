@@ -120,6 +120,22 @@ impl Node {
         if matches!(found.value, Value::Null) { None } else { Some(found) }
     }
 
+    /// As JSON. `None`: something in it is [`Value::Odd`].
+    pub(crate) fn json(&self) -> Option<serde_json::Value> {
+        Some(match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Truth(truth) => (*truth).into(),
+            Value::Number(number) => number.clone().into(),
+            Value::Text(text) => text.clone().into(),
+            Value::List(items) => serde_json::Value::Array(items.iter().map(Self::json).collect::<Option<_>>()?),
+            Value::Object(members) => {
+                let member = |(name, node): &(String, Self)| Some((name.clone(), node.json()?));
+                serde_json::Value::Object(members.iter().map(member).collect::<Option<_>>()?)
+            }
+            Value::Odd(_) => return None,
+        })
+    }
+
     /// In a few words, for messages.
     pub(crate) fn shown(&self) -> String {
         match &self.value {

@@ -73,3 +73,16 @@ fn a_document_that_its_own_engine_would_not_load_is_refused_with_its_line() {
     import(&dir, "agt-govern", &["--partial"]).refused(&["p.yaml:7: ", "`action: block`", "`deny`"]);
     import(&document("["), "agt-govern", &[]).refused(&["p.yaml:"]);
 }
+
+#[test]
+fn rule_documents_of_version_4_are_imported_with_the_same_command() {
+    let dir = document(
+        "version: '1.0'\nname: v4\nrules:\n  - name: no-shell\n    condition: { field: action, operator: matches, value: '^exec_' }\n    \
+         action: deny\n  - name: reads\n    condition: { field: action, operator: in, value: [look, list] }\n    action: audit\n\
+         defaults: { action: deny }\n",
+    );
+    let out = dir.path().join("out");
+    import(&dir, "agt-v4", &[]).exits(0);
+    policy("test", &out, &["--require-coverage"]).exits(0);
+    policy("fmt", &out, &["--check"]).exits(0);
+}

@@ -46,6 +46,8 @@ pub struct Import {
 enum From {
     /// YAML of AGT's `govern()`
     AgtGovern,
+    /// Rule documents of AGT, versions 1 to 4
+    AgtV4,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -62,6 +64,7 @@ impl Import {
         let tools = self.tools.as_deref().map(read).transpose()?;
         let kind = match self.from {
             From::AgtGovern => Kind::AgtGovern,
+            From::AgtV4 => Kind::AgtV4,
         };
         let strategy = match self.strategy {
             Resolves::DenyOverrides => Strategy::DenyOverrides,
