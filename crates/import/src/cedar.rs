@@ -13,7 +13,7 @@ use crate::glob::Glob;
 use crate::lower::{Check, Cond, Constant, Leaf};
 use crate::quote::escaped;
 use crate::rule::{Document, Order, Verdict};
-use crate::tools::World;
+use crate::tools::{Kind, World};
 
 /// What a rule says of each tool: of the known ones in their order, then of any other.
 pub(crate) type Row = Vec<Cond>;
@@ -211,10 +211,8 @@ impl Leaf {
             let _ = write!(place, "[{quoted}]");
         }
         let opposite = self.negate != self.missing;
-        if self.check != Check::Given {
-            let check = self.check.written(&place);
-            guards.push(if opposite { format!("!({check})") } else { check });
-        }
+        let check = self.check.written(&place);
+        guards.push(if opposite { format!("!({check})") } else { format!("({check})") });
         let text = guards.join(" && ");
         if self.missing { format!("!({text})") } else { text }
     }
@@ -223,11 +221,19 @@ impl Leaf {
 impl Check {
     fn written(&self, place: &str) -> String {
         match self {
-            Self::Given => "true".to_owned(),
-            Self::Equal(constant) => format!("{place} == {}", constant.written()),
+            // True of every value of the type; fails on any other.
+            Self::Given(Kind::Text) => format!("{place} like \"*\""),
+            Self::Given(Kind::Whole) => format!("{place} <= 0 || {place} > 0"),
+            Self::Given(Kind::Decimal) => {
+                let zero = "decimal(\"0.0\")";
+                format!("{place}.lessThanOrEqual({zero}) || {place}.greaterThan({zero})")
+            }
+            Self::Given(Kind::Texts) => format!("{place}.isEmpty() || !{place}.isEmpty()"),
+            Self::Given(_) => format!("{place} || !{place}"),
+            Self::Equal(constant) => constant.equals(place),
             Self::OneOf(items) => {
-                let items: Vec<_> = items.iter().map(Constant::written).collect();
-                format!("[{}].contains({place})", items.join(", "))
+                let items: Vec<_> = items.iter().map(|item| format!("({})", item.equals(place))).collect();
+                format!("({})", items.join(" || "))
             }
             Self::True => place.to_owned(),
             Self::Empty => format!("{place}.isEmpty()"),
@@ -259,6 +265,19 @@ impl Check {
 }
 
 impl Constant {
+    /// Whether the value at `place` equals it. Between values of two types Cedar's `==` is
+    /// false, and an agent would pass a rule by sending `500.0` for 500: these fail, and that refuses.
+    fn equals(&self, place: &str) -> String {
+        match self {
+            Self::Text(text) => format!("{place} like \"{}\"", escaped(text).replace('*', r"\*")),
+            Self::Whole(whole) => format!("{place} >= {whole} && {place} <= {whole}"),
+            Self::Decimal(_) => {
+                let constant = self.written();
+                format!("{place}.greaterThanOrEqual({constant}) && {place}.lessThanOrEqual({constant})")
+            }
+        }
+    }
+
     fn written(&self) -> String {
         match self {
             Self::Text(text) => format!("\"{}\"", escaped(text)),

@@ -39,7 +39,8 @@ pub(crate) struct Leaf {
 /// What is asked of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Check {
-    Given,
+    /// It is there, and of its type.
+    Given(Kind),
     Equal(Constant),
     OneOf(Vec<Constant>),
     Order(Order, Constant),
@@ -187,7 +188,7 @@ fn argument(world: &World, subject: Subject<'_>, argument: &Argument) -> Result<
     };
     let always = |holds: bool| {
         // The answer is the same for every value, but not for none.
-        let leaf = |negate| Leaf { path: path.clone(), check: Check::Given, negate, missing: negate };
+        let leaf = |negate| Leaf { path: path.clone(), check: Check::Given(kind.clone()), negate, missing: negate };
         let present = holds != *negate;
         Ok(if present == *missing { Cond::Const(present) } else { Cond::Leaf(leaf(!present)) })
     };
@@ -213,8 +214,8 @@ fn ask(kind: &Kind, test: &Test) -> Asked {
     use Asked::{Always, Check as Is, Not, Unwritten};
     match (kind, test) {
         (Kind::Object(_), _) => Unwritten(format!("is an object, and is asked {}", asked(test))),
-        (_, Test::Given) => Is(Check::Given),
         (Kind::Other, _) => Unwritten("has no type that Cedar has".to_owned()),
+        (kind, Test::Given) => Is(Check::Given(kind.clone())),
         (Kind::Text, Test::Truthy) => Not(Check::Equal(Constant::Text(String::new()))),
         (Kind::Text, Test::Contains(part)) => Is(Check::Like(vec![Glob::containing(part)])),
         (Kind::Text, Test::Matches(regex)) => match glob::of_regex(regex.as_str(), false) {
@@ -231,19 +232,24 @@ fn ask(kind: &Kind, test: &Test) -> Asked {
         (Kind::Truth, Test::Equal(literal)) => match truth(literal) {
             Some(true) => Is(Check::True),
             Some(false) => Not(Check::True),
-            None => Always(false),
+            None => other_type(kind),
         },
         (Kind::Text | Kind::Whole | Kind::Decimal, Test::Equal(literal)) => {
-            constant(kind, literal).map_or(Always(false), |constant| Is(Check::Equal(constant)))
+            constant(kind, literal).map_or_else(|| other_type(kind), |constant| Is(Check::Equal(constant)))
         }
+        (_, Test::OneOf(items)) if items.is_empty() => Always(false),
         (Kind::Text | Kind::Whole | Kind::Decimal, Test::OneOf(items)) => {
+            // What is left out fails against the rest, and that refuses.
             let items: Vec<_> = items.iter().filter_map(|item| constant(kind, item)).collect();
-            if items.is_empty() { Always(false) } else { Is(Check::OneOf(items)) }
+            if items.is_empty() { other_type(kind) } else { Is(Check::OneOf(items)) }
         }
-        (Kind::Truth, Test::OneOf(items)) if items.iter().all(|item| truth(item).is_none()) => Always(false),
-        (Kind::Texts, Test::Equal(_) | Test::OneOf(_)) => Always(false),
         (kind, test) => Unwritten(format!("is {}, and is asked {}", named(kind), asked(test))),
     }
+}
+
+/// A comparison that no value of the declared type meets would pass over values of other types.
+fn other_type(kind: &Kind) -> Asked {
+    Asked::Unwritten(format!("is {}, and is compared with something else", named(kind)))
 }
 
 /// What `literal` is among values of `kind`; `None` where it equals none of them.

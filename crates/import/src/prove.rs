@@ -13,7 +13,7 @@ use crate::cedar::Planned;
 use crate::cedar::Row;
 use crate::lower::{Check, Constant, Leaf};
 use crate::rule::{Document, ONE, Verdict};
-use crate::tools::World;
+use crate::tools::{Kind, World};
 
 /// A Monday at noon. What is imported does not ask for the time.
 const NOON: i64 = 1_767_614_400_000;
@@ -23,6 +23,9 @@ const NOON: i64 = 1_767_614_400_000;
 pub struct Proof {
     /// How many requests were asked.
     pub asked: usize,
+    /// How many requests had an argument of another type than declared, to which the policies
+    /// must not say more than the source.
+    pub odd: usize,
     /// Whether they were all that the edges give; else evenly chosen ones.
     pub complete: bool,
     /// The first on which the answers differ.
@@ -70,7 +73,7 @@ impl Question<'_> {
     /// Asks at most `most` requests. Also: the cases that pin what the rules mean, as YAML.
     pub(crate) fn ask(&self, worker: &mut Worker, most: usize) -> (Proof, String) {
         let (requests, complete) = self.requests(most);
-        let mut proof = Proof { asked: 0, complete, difference: None };
+        let mut proof = Proof { asked: 0, odd: 0, complete, difference: None };
         let mut cases: BTreeMap<String, (bool, String)> = BTreeMap::new();
         for asked in requests {
             proof.asked += 1;
@@ -85,8 +88,36 @@ impl Question<'_> {
             }
             self.collect(&mut cases, &asked, rule, &decision);
         }
+        if proof.difference.is_none() {
+            self.ask_odd(worker, &mut proof);
+        }
         let cases: String = cases.into_values().map(|(_, case)| case).collect();
         (proof, cases)
+    }
+
+    /// Asks with one argument of another type than declared, whichever it is.
+    fn ask_odd(&self, worker: &mut Worker, proof: &mut Proof) {
+        let agent = self.document.agents.as_ref().and_then(|agents| agents.first()).map_or("agent_1", String::as_str);
+        for (at, name) in self.world.known.iter().enumerate() {
+            let values = self.values(at);
+            let total = values.iter().fold(1_u128, |total, (_, values)| total.saturating_mul(values.len() as u128));
+            for (path, near) in &values {
+                for (n, value) in odd_values(near).into_iter().enumerate() {
+                    let mut arguments = combination(&values, (n as u128 * odd(total / 7)) % total.max(1));
+                    set(&mut arguments, path, &value);
+                    let asked = Asked { agent: agent.to_owned(), tool: name.clone(), arguments };
+                    proof.odd += 1;
+                    let (verdict, _) = self.engine.decide(self.kept, agent, name, &asked.arguments);
+                    let tool = format!("{}/{name}", self.world.server);
+                    let decision = decide(worker, &asked, &tool);
+                    if decision.outcome == Outcome::Permit && verdict != Verdict::Allow && !agree(verdict, &decision) {
+                        let (agent, arguments, policies) = (asked.agent, asked.arguments, said(&decision));
+                        proof.difference = Some(Difference { agent, tool, arguments, source: verdict, policies });
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     /// Keeps a case for each policy that decides: one in which its own rule does, where there is one.
@@ -182,6 +213,19 @@ impl Question<'_> {
     }
 }
 
+/// The values in `near` as other types, and some of each type.
+fn odd_values(near: &[Value]) -> Vec<Value> {
+    let mut odd = vec![json!([]), json!(true), json!(false), json!(0), json!(1.5), json!("x"), json!(""), json!({})];
+    for value in near.iter().filter(|value| !value.is_null()) {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let float = value.as_i64().and_then(|n| serde_json::from_str(&format!("{n}.0")).ok());
+        odd.extend([json!(text), json!([value]), json!({"value": value})]);
+        odd.extend(text.parse::<i64>().ok().map(|n| json!(n)));
+        odd.extend(float.map(Value::Number));
+    }
+    odd
+}
+
 /// The next odd number: a step that meets most remainders.
 const fn odd(n: u128) -> u128 {
     n | 1
@@ -255,11 +299,12 @@ fn set(members: &mut Map<String, Value>, path: &[String], value: &Value) {
 /// Values on both sides of what `leaf` asks.
 fn around(leaf: &Leaf) -> Vec<Value> {
     match &leaf.check {
-        Check::Given => vec![],
+        Check::Given(Kind::Text) => vec![json!("x"), json!("")],
+        Check::Given(Kind::Whole | Kind::Decimal) => vec![json!(-1), json!(0), json!(1)],
         Check::Equal(constant) | Check::Order(_, constant) => constant.around(),
         Check::OneOf(items) => items.iter().flat_map(Constant::around).collect(),
-        Check::True => vec![json!(true), json!(false)],
-        Check::Empty => vec![json!([]), json!(["x"])],
+        Check::True | Check::Given(Kind::Truth | Kind::Object(_) | Kind::Other) => vec![json!(true), json!(false)],
+        Check::Empty | Check::Given(Kind::Texts) => vec![json!([]), json!(["x"])],
         Check::Holds(text) => vec![json!([]), json!([text]), json!(["x", text]), json!([format!("{text}x")])],
         Check::Like(globs) => {
             let samples = globs.iter().flat_map(|glob| ["", "x", "\n", " y "].map(|star| glob.sample(star)));

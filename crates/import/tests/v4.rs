@@ -64,7 +64,25 @@ fn every_operator_is_carried_for_declared_tools() {
     ] {
         let imported = imported(&rules(&[&condition(field, operator, value)]), Some(TOOLS));
         assert_eq!(imported.rules, (1, 1), "{field} {operator} {value}: {:#?}", imported.findings);
-        assert!(imported.proof.asked > 3, "{field} {operator} {value}: {:?}", imported.proof);
+        assert!(imported.proof.asked > 3 && imported.proof.odd > 5, "{field} {operator} {value}: {:?}", imported.proof);
+    }
+}
+
+#[test]
+fn a_value_of_another_type_is_no_way_around_a_refusal() {
+    let text = rules(&["condition: {field: amount, operator: eq, value: 500}, action: deny"]);
+    let imported = imported(&text, Some(TOOLS));
+    let mut tools = Tools::default();
+    tools.declare("crm", Source { file: "t", text: TOOLS }).unwrap();
+    let set = PolicySet::load(&[Source { file: "p", text: &imported.policies }], tools).unwrap();
+    let mut worker = Arc::new(set).worker().unwrap();
+    let mut answer = |amount: &str| {
+        let request = format!("when: {{ tool: crm/drop, arguments: {{ amount: {amount} }} }}");
+        question(Source { file: "q", text: &request }).unwrap().answer(&mut worker).decision
+    };
+    assert_eq!((answer("500"), answer("499")), ("forbid", "permit"));
+    for odd in ["500.0", "'500'", "true", "[500]", "{ value: 500 }"] {
+        assert_eq!(answer(odd), "error", "{odd}");
     }
 }
 
@@ -114,8 +132,8 @@ fn documents_made_at_random_are_carried_or_refused_and_never_answered_differentl
 /// AGT's own data, beside the checkout. It is not part of the repository.
 fn shared(name: &str) -> Option<String> {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let found = ["../shared/data/agt", "../../shared/data/agt"].iter().map(|folder| root.join(folder).join(name));
-    let text = found.filter_map(|path| std::fs::read_to_string(path).ok()).next();
+    let mut found = ["../shared/data/agt", "../../shared/data/agt"].iter().map(|folder| root.join(folder).join(name));
+    let text = found.find_map(|path| std::fs::read_to_string(path).ok());
     if text.is_none() {
         println!("NOT RUN: `../shared/data/agt/{name}` is not there");
     }

@@ -152,6 +152,16 @@ impl Parsed {
                     );
                     findings.add(Severity::Silent, line, message, "carried as it is");
                 }
+                Atom::Truthy(path) if !path.contains('.') && path != "action" => {
+                    let message =
+                        format!("rule `{rule}`: `{path}` matches every call that has the argument, also with `null`");
+                    findings.add(
+                        Severity::Changed,
+                        line,
+                        message,
+                        "carried, but `null` is the same as no argument here",
+                    );
+                }
                 _ => {}
             }
         }

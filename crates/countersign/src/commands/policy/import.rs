@@ -135,6 +135,7 @@ fn in_words(imported: &Imported, to: &Path) -> String {
     if proof.asked > 0 {
         let which = if proof.complete { "all that their constants give" } else { "some of those their constants give" };
         let _ = writeln!(text, "{} requests were answered as the carried rules answer them: {which}", proof.asked);
+        let _ = writeln!(text, "{} with an argument of another type got no more than the rules give", proof.odd);
     } else {
         text.push_str("nothing was asked, so nothing is claimed about equality\n");
     }
@@ -151,7 +152,7 @@ fn as_json(imported: &Imported) -> Value {
     };
     json!({
         "rules": imported.rules.0, "carried": imported.rules.1, "missing": imported.missing().count(),
-        "asked": imported.proof.asked, "complete": imported.proof.complete,
+        "asked": imported.proof.asked, "odd": imported.proof.odd, "complete": imported.proof.complete,
         "findings": imported.findings.iter().map(finding).collect::<Vec<_>>(),
     })
 }
