@@ -32,21 +32,39 @@ pub(crate) enum Value {
 pub(crate) fn read(text: &str) -> Result<Node, (usize, String)> {
     let documents = MarkedYaml::load_from_str(text).map_err(|why| (why.marker().line(), why.info().to_owned()))?;
     match documents.as_slice() {
-        [one] => Ok(node(text, one)),
+        [one] => Ok(node(&Source::of(text), one)),
         other => Err((1, format!("{} YAML documents: expected one", other.len()))),
     }
 }
 
-fn node(text: &str, marked: &MarkedYaml<'_>) -> Node {
+/// A text, and where each of its characters begins: marks count characters.
+struct Source<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Source<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, starts: text.char_indices().map(|(at, _)| at).collect() }
+    }
+
+    /// The text of a scalar as it is in the file.
+    fn written(&self, marked: &MarkedYaml<'_>) -> &'a str {
+        let byte = |at: usize| self.starts.get(at).copied().unwrap_or(self.text.len());
+        self.text.get(byte(marked.span.start.index())..byte(marked.span.end.index())).unwrap_or_default().trim()
+    }
+}
+
+fn node(text: &Source<'_>, marked: &MarkedYaml<'_>) -> Node {
     let line = marked.span.start.line();
     let value = match &marked.data {
-        YamlData::Value(scalar) => value(written(text, marked), scalar),
+        YamlData::Value(scalar) => value(text.written(marked), scalar),
         YamlData::Sequence(items) => Value::List(items.iter().map(|item| node(text, item)).collect()),
         YamlData::Mapping(members) => {
             let member = |(key, value): (&MarkedYaml<'_>, &MarkedYaml<'_>)| {
                 let name = match &key.data {
                     YamlData::Value(Scalar::String(name)) => name.to_string(),
-                    _ => written(text, key).trim().to_owned(),
+                    _ => text.written(key).to_owned(),
                 };
                 // The line of the key is where a reader looks.
                 (name, Node { line: key.span.start.line(), ..node(text, value) })
@@ -56,13 +74,6 @@ fn node(text: &str, marked: &MarkedYaml<'_>) -> Node {
         _ => Value::Odd("a value with a tag".to_owned()),
     };
     Node { line, value }
-}
-
-/// The text of a scalar as it is in the file.
-fn written<'a>(text: &'a str, marked: &MarkedYaml<'_>) -> &'a str {
-    // Marks count characters.
-    let byte = |at: usize| text.char_indices().nth(at).map_or(text.len(), |(byte, _)| byte);
-    text.get(byte(marked.span.start.index())..byte(marked.span.end.index())).unwrap_or_default().trim()
 }
 
 fn value(written: &str, scalar: &Scalar<'_>) -> Value {

@@ -88,9 +88,9 @@ impl Import {
         }
         write(&self.to, &self.server, &imported)?;
         if output.is_json() {
-            json(&as_json(&imported))?
+            json(&as_json(&imported))?;
         } else {
-            print(&in_words(&imported, &self.to))?
+            print(&in_words(&imported, &self.to))?;
         }
         Ok(if missing > 0 { Exit::Denied } else { Exit::Done })
     }
