@@ -50,6 +50,8 @@ fn every_operator_is_carried_for_declared_tools() {
     };
     for (field, operator, value) in [
         ("amount", "gt", "500.5"),
+        ("amount", "gte", "500.5"),
+        ("amount", "lt", "-3.5"),
         ("amount", "lte", "-3"),
         ("amount", "eq", "500"),
         ("amount", "ne", "500"),
