@@ -72,6 +72,11 @@ pub(crate) fn read(
         let done = "import the parents too, each on its own; their rules come before these";
         findings.add(Severity::Lost, extends.line, "`extends` takes rules of other files", done);
     }
+    if default == Verdict::Allow {
+        let line = root.get("default_action").map_or(root.line, |node| node.line);
+        let message = "what no rule names is allowed, and names are compared letter by letter: `DROP` is not `drop`";
+        findings.add(Severity::Note, line, message, "carried: a policy permits the tools of the server");
+    }
     let agents = agents(root, findings)?;
     let engine = oracle::Engine::new(&drafts, strategy, default, agents.clone());
     let mut rules: Vec<Ordered> = drafts.into_iter().filter_map(|draft| draft.rule(findings)).collect();
