@@ -117,6 +117,7 @@ fn draft(number: u32, chain: ChainId) -> anyhow::Result<Draft> {
         guard: "fast",
         id: &id,
         policies: None,
+        review: None,
         risk: None,
         session: Some(session.into()),
         verdict: "allow",

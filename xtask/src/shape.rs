@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "countersign-policy",
             "countersign-import",
             "countersign-store",
+            "countersign-review",
             "countersign-engine",
             "countersign-server",
         ],

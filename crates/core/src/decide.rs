@@ -14,7 +14,7 @@ pub enum Guard {
     Fast,
     /// Limits, circuits, behaviour and risk.
     Spot,
-    /// A human's word on exactly this action.
+    /// A reviewer's or a human's word on exactly this action.
     Deep,
 }
 
@@ -78,6 +78,9 @@ pub struct Decision {
     pub raised: Option<Suspicion>,
     /// Whether a human's approval was what let the action pass.
     pub used_approval: bool,
+    /// Whether the action waits for a deep review, and is denied unless
+    /// `conclude` says otherwise.
+    pub review: bool,
 }
 
 /// One pure check. Reads the action as judged so far.
@@ -114,6 +117,7 @@ pub fn decide(action: Action<'_>, facts: &Facts<'_>) -> Decision {
         effect: action.class.effect,
         raised: None,
         used_approval: false,
+        review: false,
     };
     for (name, guard, gate) in GATES {
         match gate(&action, facts) {
@@ -129,6 +133,19 @@ pub fn decide(action: Action<'_>, facts: &Facts<'_>) -> Decision {
                     decision.gate = Some(name);
                 }
             }
+            Step::Review => match (decision.verdict, action.class.effect) {
+                (Verdict::Allow, _) => {
+                    decision.verdict = Verdict::Deny(Denial::ReviewUnavailable);
+                    decision.gate = Some(name);
+                    decision.review = true;
+                }
+                // What is held and has an admin effect, no human may approve.
+                (_, Effect::Admin) => {
+                    decision.verdict = Verdict::Deny(Denial::AdminUnreviewed);
+                    decision.gate = Some(name);
+                }
+                _ => {}
+            },
             Step::Refuse(denial) => {
                 decision.verdict = Verdict::Deny(denial);
                 decision.gate = Some(name);

@@ -138,6 +138,10 @@ denials! {
     RiskTooHigh = "risk_too_high", "the risk of this action is too high", Administrator;
     /// A human said no to exactly this.
     ApprovalDenied = "approval_denied", "a human denied exactly this action", None;
+    /// The deep reviewer said no.
+    ReviewDenied = "review_denied", "the deep reviewer refused this action", Administrator;
+    /// The deep reviewer did not answer, or not in a form that can be read.
+    ReviewUnavailable = "review_unavailable", "the deep reviewer gave no answer that counts", Administrator;
     /// An admin effect that nobody can review.
     AdminUnreviewed = "admin_unreviewed", "an action with an admin effect needs a deep reviewer, and none is configured", Administrator;
 }

@@ -61,6 +61,8 @@ pub struct Facts<'a> {
     /// What follows from the risk of the call, where that is heeded. Of a read
     /// nothing follows.
     pub risk: Consequence,
+    /// Whether a deep reviewer other than a human is there to be asked.
+    pub reviewer: bool,
     /// The last request for approval of exactly this action, its seal checked.
     pub approval: Option<&'a Approval>,
 }

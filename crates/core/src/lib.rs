@@ -12,6 +12,7 @@ pub mod breaker;
 pub mod capability;
 pub mod chain;
 pub mod classify;
+pub mod conclude;
 pub mod decide;
 pub mod delegation;
 pub mod denial;

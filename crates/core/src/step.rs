@@ -12,6 +12,8 @@ pub enum Step {
     Approved,
     /// Treat the action as one tier worse from here on.
     Raise(Suspicion),
+    /// The deep reviewer must let it pass.
+    Review,
     /// A human must approve, unless a later gate refuses.
     Hold(Hold),
     /// No.

@@ -12,6 +12,7 @@ use countersign_core::behaviour::Suspicion;
 use countersign_core::capability::Pattern;
 use countersign_core::chain::Tally;
 use countersign_core::classify::classify;
+use countersign_core::conclude::{Reviewed, conclude};
 use countersign_core::decide::{GATES, Hold};
 use countersign_core::delegation::Delegation;
 use countersign_core::detect::Finding;
@@ -65,7 +66,19 @@ struct Given {
     tally: GivenTally,
     finding: Option<String>,
     risk: GivenRisk,
+    /// What the reviewer says; without it there is none.
+    review: Option<GivenReview>,
     approval: Option<GivenApproval>,
+}
+
+/// What a reviewer says.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum GivenReview {
+    Cleared,
+    Denied,
+    Escalated,
+    Unavailable,
 }
 
 /// What follows from the risk.
@@ -235,7 +248,20 @@ impl Given {
         world.tally = Tally { total, read, write, denied };
         world.finding = self.finding.map(|word| *Finding::ALL.iter().find(|f| f.as_str() == word).unwrap());
         world.risk = self.risk.into();
-        world.decide(&when.tool, class)
+        world.reviewer = self.review.is_some();
+        let decision = world.decide(&when.tool, class);
+        self.review.map_or(decision, |review| conclude(decision, review.into()))
+    }
+}
+
+impl From<GivenReview> for Reviewed {
+    fn from(given: GivenReview) -> Self {
+        match given {
+            GivenReview::Cleared => Self::Cleared,
+            GivenReview::Denied => Self::Denied,
+            GivenReview::Escalated => Self::Escalated,
+            GivenReview::Unavailable => Self::Unavailable,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use countersign_core::behaviour::Suspicion;
 use countersign_core::capability::{Pattern, allows, widened};
 use countersign_core::chain::Tally;
 use countersign_core::classify::{By, Classification, KEYWORDS, classify};
+use countersign_core::conclude::{Reviewed, conclude};
 use countersign_core::decide::{GATES, Guard, Hold};
 use countersign_core::delegation::{Delegation, Link, verify};
 use countersign_core::detect::Finding;
@@ -30,6 +31,7 @@ mod world;
 use world::{Lent, Named, World, clock, everything, ordinary_session};
 
 const EFFECTS: [Effect; 4] = [Effect::Read, Effect::Mutating, Effect::Destructive, Effect::Admin];
+const REVIEWED: [Reviewed; 4] = [Reviewed::Cleared, Reviewed::Denied, Reviewed::Escalated, Reviewed::Unavailable];
 const TOOLS: [&str; 8] = ["a/get", "a/put", "a/drop", "a/zap", "b/get", "b/put", "b/grant", "countersign/put"];
 const PATTERNS: [&str; 8] = ["*", "a/*", "b/*", "a/g*", "a/get", "a/put", "b/grant", "c"];
 
@@ -211,7 +213,7 @@ fn any_world() -> impl Strategy<Value = World> {
         mostly(Consequence::Allow, select(vec![Consequence::Elevate, Consequence::Deny])),
     );
     let rest = (
-        spot,
+        (spot, any::<bool>()),
         mostly(clock("08:00:00"), time()),
         (policy_word(), mostly(false, Just(true))),
         (wait(), wait(), wait()),
@@ -225,8 +227,13 @@ fn any_world() -> impl Strategy<Value = World> {
         }
         // Only a session can rest on a delegation.
         let delegation = if matches!(session, Named::Ours { .. }) { delegation } else { Vec::new() };
-        let ((finding, risk), now, (policy, tool_needs_approval), (agent_wait, tool_wait, circuit_wait), approval) =
-            rest;
+        let (
+            ((finding, risk), reviewer),
+            now,
+            (policy, tool_needs_approval),
+            (agent_wait, tool_wait, circuit_wait),
+            approval,
+        ) = rest;
         let mut world = World::ordinary();
         world.agent.status = status;
         world.agent.capabilities = capabilities;
@@ -247,6 +254,7 @@ fn any_world() -> impl Strategy<Value = World> {
             tally,
             finding,
             risk,
+            reviewer,
             approval,
             ..world
         }
@@ -262,6 +270,11 @@ fn any_wish() -> impl Strategy<Value = Wish> {
 
 fn grant(world: &World, (tool, operator, hint): Wish) -> Decision {
     world.decide(tool, classify(tool, operator, hint))
+}
+
+/// The decision where a reviewer, if one is asked, leaves it to a person.
+fn left_to_a_person(world: &World, wish: Wish) -> Decision {
+    conclude(grant(world, wish), Reviewed::Escalated)
 }
 
 fn allowed(decision: Decision) -> bool {
@@ -289,7 +302,9 @@ fn the_worlds_that_laws_are_tried_in_reach_every_answer() {
     let (mut allows, mut used, mut codes) = (0, 0, BTreeSet::new());
     for _ in 0..20_000 {
         let (world, wish) = worlds.new_tree(&mut runner).unwrap().current();
-        let decision = grant(&world, wish);
+        let waiting = grant(&world, wish);
+        let reviewed = select(REVIEWED.to_vec()).new_tree(&mut runner).unwrap().current();
+        let decision = conclude(waiting, reviewed);
         allows += u32::from(allowed(decision));
         used += u32::from(decision.used_approval);
         codes.extend(decision.verdict.code());
@@ -337,6 +352,35 @@ proptest! {
         }
         let risky = of(None, Consequence::Deny);
         prop_assert!(!allowed(risky) || risky.effect == Effect::Read);
+    }
+
+    #[test]
+    fn a_review_changes_nothing_but_what_waits_for_one_and_only_cleared_allows(
+        world in any_world(), wish in any_wish(), reviewed in select(REVIEWED.to_vec()),
+    ) {
+        let decision = grant(&world, wish);
+        let after = conclude(decision, reviewed);
+        prop_assert!(decision.review || after == decision);
+        prop_assert!(!decision.review || allowed(after) == (reviewed == Reviewed::Cleared));
+        prop_assert!(!after.review && (!decision.review || !allowed(decision)));
+        prop_assert!(!decision.review || after.guard == Guard::Deep);
+    }
+
+    #[test]
+    fn a_reviewer_is_asked_only_where_a_human_would_be_or_nobody_could_be(
+        world in any_world(), wish in any_wish(), reviewed in select(REVIEWED.to_vec()),
+    ) {
+        let without = grant(&World { reviewer: false, ..world.clone() }, wish);
+        let with = grant(&World { reviewer: true, ..world.clone() }, wish);
+        let asked = matches!(
+            without.verdict,
+            Verdict::Elevate(Hold::Destructive) | Verdict::Deny(Denial::AdminUnreviewed)
+        );
+        prop_assert!(asked || with == without);
+        // Only a cleared review allows what is not allowed without a reviewer.
+        let after = conclude(with, reviewed);
+        prop_assert!(!allowed(after) || allowed(without) || (asked && reviewed == Reviewed::Cleared));
+        prop_assert!(!world.tool_needs_approval || with == without);
     }
 
     #[test]
@@ -541,8 +585,8 @@ proptest! {
     fn an_approval_was_used_exactly_if_the_action_would_have_waited_without_it(
         world in any_world(), wish in any_wish(),
     ) {
-        let with = grant(&world, wish);
-        let without = grant(&World { approval: None, ..world }, wish);
+        let with = left_to_a_person(&world, wish);
+        let without = left_to_a_person(&World { approval: None, ..world }, wish);
         let turned = allowed(with) && matches!(without.verdict, Verdict::Elevate(_));
         prop_assert_eq!(with.used_approval, turned);
         prop_assert!(!allowed(with) || turned || allowed(without));
@@ -553,8 +597,8 @@ proptest! {
         world in any_world(), wish in any_wish(), yes in effect(),
     ) {
         let approval = Some(approval_of(approval::Status::Approved, yes, world.now, false));
-        let without = grant(&World { approval: None, ..world.clone() }, wish);
-        let with = grant(&World { approval, ..world }, wish);
+        let without = left_to_a_person(&World { approval: None, ..world.clone() }, wish);
+        let with = left_to_a_person(&World { approval, ..world }, wish);
         if let Verdict::Deny(_) = without.verdict {
             prop_assert_eq!(with, without);
         }

@@ -23,7 +23,7 @@ use crate::logging::{LogFormat, LogLevel};
 use crate::nearest::nearest;
 use crate::policies::Folder;
 
-pub use guardian::Guardian;
+pub use guardian::{Deep, Guardian, Shown};
 
 /// The environment variable that may hold the first administrator's key.
 pub const ADMIN_KEY_VARIABLE: &str = "COUNTERSIGN_BOOTSTRAP_ADMIN_KEY";
@@ -398,6 +398,9 @@ impl Config {
         config.trace.output_path = output;
         config.bootstrap.admin_key_file = config.bootstrap.admin_key_file.map(|file| folder.join(file));
         config.evidence.key_file = config.evidence.key_file.map(|file| folder.join(file));
+        if let Some(deep) = &mut config.guardian.deep {
+            deep.folder = Some(folder.to_owned());
+        }
         config.policy.dir = config.policy.dir.map(|dir| folder.join(dir));
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(in_file(problems)) }
@@ -447,6 +450,7 @@ impl Config {
             let loaded = Folder::read(dir).and_then(|folder| folder.load());
             problems.extend(loaded.err().map(|why| format!("`policy.dir`: {why:#}")));
         }
+        problems.extend(self.guardian.problems());
         problems.extend(self.trace.problems());
         problems.extend(self.admin_key().err());
         problems.extend(self.evidence.problems());

@@ -46,6 +46,9 @@ pub fn explain(decision: &Value) -> String {
     if let Some(risk) = decision.pointer("/entry/event/risk") {
         said.push_str(&of_risk(risk));
     }
+    if let Some(review) = decision.pointer("/entry/event/review") {
+        said.push_str(&of_review(review));
+    }
     if let Some(approval) = text("/approval_id") {
         let _ = match field("/verdict").as_str() {
             "elevate" => writeln!(said, "\nTo approve it: countersign approval approve {approval}"),
@@ -56,6 +59,20 @@ pub fn explain(decision: &Value) -> String {
         let _ = writeln!(said, "\nCode `{code}`. Who can change this, and how: docs/denials/{code}.md");
     }
     said
+}
+
+/// What the deep reviewer said, in plain words.
+fn of_review(review: &Value) -> String {
+    let text = |name: &str| review.get(name).and_then(Value::as_str).map(visible);
+    let who = text("model").or_else(|| text("reviewer")).unwrap_or_default();
+    let confidence = review.get("confidence").and_then(Value::as_u64).unwrap_or_default();
+    match (text("verdict"), text("failed")) {
+        (Some(verdict), None) => {
+            let why = text("reasoning").unwrap_or_default();
+            format!("\nThe reviewer {who} said {verdict}, {confidence} % sure: {why}\n")
+        }
+        (_, why) => format!("\nThe reviewer {who} gave no answer that counts: {}.\n", why.unwrap_or_default()),
+    }
 }
 
 /// How risky it was and what was unusual about it, in plain words.
@@ -146,6 +163,17 @@ mod tests {
         let expected = "\nIts risk scored 55 of 100, which means elevate (only watched): effect 15, session denied 40.\n\n\
             Unusual for this agent: tool first seen, 1 where 0 is the limit.\n";
         assert!(said.contains(expected) && said.contains("because of a tool first seen"), "{said}");
+    }
+
+    #[test]
+    fn what_the_reviewer_said_is_told_and_that_it_said_nothing() {
+        let said = |review: Value| explain(&json!({ "entry": { "event": { "review": review } } }));
+        let no = said(
+            json!({ "reviewer": "openai", "model": "m-1", "verdict": "deny", "confidence": 9, "reasoning": "no\u{1b}" }),
+        );
+        assert!(no.contains("The reviewer m-1 said deny, 9 % sure: no\u{fffd}"), "{no}");
+        let none = said(json!({ "reviewer": "openai", "failed": "timed_out" }));
+        assert!(none.contains("The reviewer openai gave no answer that counts: timed_out."), "{none}");
     }
 
     #[test]

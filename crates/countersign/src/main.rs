@@ -9,6 +9,7 @@ mod client;
 mod commands;
 mod config;
 mod data_dir;
+mod deep;
 mod demo;
 mod exit;
 mod explain;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
-use countersign_engine::{Engine, Log, Parts, Publishing, RecordedKey, SystemClock, SystemEntropy};
+use countersign_engine::{DeepGuard, Engine, Log, Parts, Publishing, RecordedKey, SystemClock, SystemEntropy};
 use countersign_evidence::log::note::Signer;
 use countersign_server::Surface;
 use countersign_store::{MemoryLive, SqliteStore, SqliteTiles, StoreError};
@@ -17,7 +17,7 @@ use crate::data_dir::{DataDir, database};
 use crate::listen::Bound;
 use crate::log_key::{KeyFile, Settled};
 use crate::witness::ask;
-use crate::{records, reload, vault};
+use crate::{deep, records, reload, vault};
 
 /// What a shell says of a program that a signal ended.
 const INTERRUPTED: i32 = 130;
@@ -42,6 +42,11 @@ pub struct Opened {
 
 /// Starts an engine on the data directory as `config` says.
 pub fn open(data: &DataDir, config: &Config) -> Result<Opened> {
+    open_reviewed(data, config, None)
+}
+
+/// The same with somebody to ask about what would else wait for a human.
+fn open_reviewed(data: &DataDir, config: &Config, guard: Option<Arc<dyn DeepGuard>>) -> Result<Opened> {
     let entropy = Arc::new(SystemEntropy);
     let seal_key = data.seal_key(entropy.as_ref())?;
     let explain = |why| explain(&why, data.path());
@@ -59,13 +64,18 @@ pub fn open(data: &DataDir, config: &Config) -> Result<Opened> {
         tracing: records::signing(data, &config.trace)?,
         vault: vault::vault(data, &config.capture)?,
     };
-    Ok(Opened { engine: Arc::new(Engine::start(parts).map_err(explain)?), store, tiles })
+    let engine = Engine::start(parts).map_err(explain)?;
+    let engine = match guard {
+        Some(guard) => engine.reviewed_by(guard),
+        None => engine,
+    };
+    Ok(Opened { engine: Arc::new(engine), store, tiles })
 }
 
 /// Starts an engine on the data directory as `config` says, and publishes its
 /// record as a log.
 pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
-    let opened = open(data, config)?;
+    let opened = open_reviewed(data, config, deep::guard(config.guardian.deep.as_ref())?)?;
     let evidence = &config.evidence;
     let recorded = RecordedKey::read(opened.store.as_ref()).map_err(|why| explain(&why, data.path()))?;
     let file = KeyFile::new(data.path(), evidence.key_file.as_deref());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_core::agent::Agent;
 use countersign_core::approval::{self, Approval};
 use countersign_core::capability::Pattern;
+use countersign_core::chain::Tally;
 use countersign_core::classify::{By, classify};
 use countersign_core::decide::{Decision, Verdict, decide};
 use countersign_core::delegation::{Delegation, Link};
@@ -14,7 +15,7 @@ use countersign_core::effect::Effect;
 use countersign_core::facts::{Action, Facts, PolicyWord, SessionFacts};
 use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, OrgId, SessionId};
 use countersign_core::limits::Rate;
-use countersign_core::risk::Consequence;
+use countersign_core::risk::{Consequence, Risk};
 use countersign_core::role::Right;
 use countersign_core::seal::{SealKey, Sealed};
 use countersign_core::session::{Session, Token};
@@ -24,11 +25,13 @@ use countersign_evidence::event;
 use crate::caller::{Caller, Proof};
 use crate::changes::Changes;
 use crate::collection::Stored;
+use crate::deep::Brief;
 use crate::engine::{Durability, Engine, check_name, clip};
 use crate::error::Error;
 use crate::policies::Judged;
 use crate::recorder::{Permit, RecordError, Recording};
 use crate::registry::Asked;
+use crate::reviewing;
 use crate::spot::Spotted;
 use crate::spotting::Seen;
 
@@ -99,6 +102,33 @@ struct Decided {
     decision: Decision,
     judged: Option<Judged>,
     spotted: Option<Spotted>,
+    tally: Tally,
+}
+
+/// What a reviewer is told.
+fn brief(
+    ask: Ask<'_>,
+    gathered: &Gathered,
+    decision: Decision,
+    (judged, spotted, tally): (Option<&Judged>, Option<&Spotted>, Tally),
+) -> Brief {
+    let risk = spotted.and_then(|spotted| spotted.risk.as_ref());
+    let findings = spotted.map(|spotted| spotted.findings).unwrap_or_default();
+    Brief {
+        organisation: gathered.agent.value.org.clone(),
+        agent: ask.agent.clone(),
+        tool: ask.tool.to_owned(),
+        effect: decision.effect,
+        arguments: ask.arguments,
+        input: ask.input.map(str::to_owned),
+        policies: judged.map_or_else(reviewing::no_policies, |judged| judged.set),
+        session: tally,
+        delegation_depth: u32::try_from(gathered.lent.links.len()).unwrap_or(u32::MAX),
+        risk: risk.map_or(0, |risk| risk.score),
+        reasons: risk.into_iter().flat_map(Risk::reasons).map(|(why, _)| why.as_str().to_owned()).collect(),
+        findings: findings.iter().map(|(finding, _)| finding.as_str().to_owned()).collect(),
+        advice: judged.and_then(Judged::reason).map(str::to_owned).into_iter().collect(),
+    }
 }
 
 impl Engine {
@@ -116,8 +146,12 @@ impl Engine {
             return Err(Error::not_found("agent", ask.agent.as_str()));
         }
         let waits = self.take_rates(&caller.org, caller.acting(ask.agent), ask.tool);
-        for _ in 0..TRIES {
-            match self.try_check(caller, ask, waits).await {
+        let mut reviewed = None;
+        // A review takes one, at most.
+        for _ in 0..TRIES + usize::from(self.deep.is_some()) {
+            match self.try_check(caller, ask, (waits, reviewed.as_ref())).await {
+                // What holds after the review is decided from what is true then.
+                Err(Failed::Unreviewed(brief)) => reviewed = Some(self.review(*brief).await),
                 Ok(mut answer) => {
                     answer.took = self.clock.monotonic().saturating_sub(began);
                     return Ok(answer);
@@ -147,14 +181,26 @@ impl Engine {
         Err(Error::Unauthenticated { code, message })
     }
 
-    async fn try_check(&self, caller: &Caller, ask: Ask<'_>, waits: Waits) -> Result<Answer, Failed> {
+    async fn try_check(
+        &self,
+        caller: &Caller,
+        ask: Ask<'_>,
+        (waits, reviewed): (Waits, Option<&reviewing::Asked>),
+    ) -> Result<Answer, Failed> {
         let now = self.clock.now();
         let gathered = self.gather(caller, ask)?;
         let (operator, tool_needs_approval) = self.tool_rules(&caller.org, gathered.session.as_deref(), ask.tool);
         let action = Action { tool: ask.tool, class: classify(ask.tool, operator, ask.hint) };
         let seen = self.seen(caller, &gathered.agent, &action, now);
-        let Decided { decision, judged, spotted } =
-            self.decide(caller, ask, &gathered, (&seen, action, tool_needs_approval, waits));
+        let decided = self.decide(caller, ask, &gathered, (&seen, action, tool_needs_approval, waits));
+        let Decided { decision, judged, spotted, tally } = decided;
+        let decision = if decision.review {
+            let brief = brief(ask, &gathered, decision, (judged.as_ref(), spotted.as_ref(), tally));
+            let Some(reviewed) = reviewed else { return Err(Failed::Unreviewed(Box::new(brief))) };
+            reviewed.conclude(decision, &brief)
+        } else {
+            decision
+        };
 
         let id = CheckId::from_entropy(timed(now, self.bits()));
         let mut changes = Changes::default();
@@ -184,6 +230,7 @@ impl Engine {
             guard: decision.guard.as_str(),
             id: id.as_str(),
             policies: judged.as_ref().map(Judged::event),
+            review: reviewed.map(|asked| asked.opinion.event()),
             risk: spotted.as_ref().map(Spotted::event),
             session: ask.session.map(Into::into),
             verdict: decision.verdict.as_str(),
@@ -297,12 +344,13 @@ impl Engine {
             tally: self.live.chain(&gathered.chain).unwrap_or(countersign_core::chain::Chain::GENESIS).tally,
             finding: None,
             risk: Consequence::Allow,
+            reviewer: self.deep.is_some(),
             approval: gathered.approval.as_ref().and_then(|a| a.value.open(key)),
         };
         let spotted = self.spot(caller, seen, &mut facts);
         let judged = self.judge(&action, ask.input, &facts);
         facts.policy = judged.as_ref().map_or(PolicyWord::Silent, Judged::word);
-        Decided { decision: decide(action, &facts), judged, spotted }
+        Decided { decision: decide(action, &facts), judged, spotted, tally: facts.tally }
     }
 
     /// The approval to wait for: the pending one if it is about exactly this,
@@ -475,6 +523,8 @@ struct Waits {
 }
 
 enum Failed {
+    /// The Deep guard must be asked first.
+    Unreviewed(Box<Brief>),
     Record(RecordError),
     Refused(Error),
 }

@@ -15,6 +15,7 @@ use crate::baselines::Baselines;
 use crate::caller::Caller;
 use crate::changes::Changes;
 use crate::clock::{Clock, Entropy};
+use crate::deep::DeepGuard;
 use crate::error::Error;
 use crate::policies::Policies;
 use crate::recorder::{Receipt, Recorder, Recording};
@@ -112,6 +113,7 @@ pub struct Engine {
     pub(crate) vault: Option<Vault>,
     pub(crate) policies: Policies,
     pub(crate) baselines: Arc<Baselines>,
+    pub(crate) deep: Option<Arc<dyn DeepGuard>>,
 }
 
 /// How the engine is.
@@ -153,6 +155,7 @@ impl Engine {
             vault: parts.vault,
             policies: Policies::default(),
             baselines,
+            deep: None,
         })
     }
 

@@ -57,6 +57,9 @@ pub struct Decision<'a> {
     /// What the policies in force said; absent where there were none.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub policies: Option<Policies<'a>>,
+    /// What the deep reviewer said; absent where it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub review: Option<Review<'a>>,
     /// How risky the action is, and what was unusual about it; absent for reads
     /// about which nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
@@ -93,6 +96,29 @@ pub struct Shadow<'a> {
     pub policy: &'a str,
     /// `permit`, `forbid` or `error`.
     pub would: &'a str,
+}
+
+/// What a deep reviewer said, or why it said nothing that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review<'a> {
+    /// How sure it says it is, from 0 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<u8>,
+    /// Why there is no review that counts, as a stable word.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub failed: Option<Cow<'a, str>>,
+    /// The model, as the reviewer names it.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub model: Option<Cow<'a, str>>,
+    /// Why, in the reviewer's words.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub reasoning: Option<Cow<'a, str>>,
+    /// What kind of reviewer was asked.
+    #[serde(borrow)]
+    pub reviewer: Cow<'a, str>,
+    /// What it said: `allow`, `deny` or `escalate`.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub verdict: Option<Cow<'a, str>>,
 }
 
 /// How risky an action is, and what was unusual about it.

@@ -35,6 +35,7 @@ pub struct World {
     pub tally: Tally,
     pub finding: Option<Finding>,
     pub risk: Consequence,
+    pub reviewer: bool,
     pub approval: Option<Approval>,
 }
 
@@ -116,6 +117,7 @@ impl World {
             tally: Tally::default(),
             finding: None,
             risk: Consequence::Allow,
+            reviewer: false,
             approval: None,
         }
     }
@@ -155,6 +157,7 @@ impl World {
             tally: self.tally,
             finding: self.finding,
             risk: self.risk,
+            reviewer: self.reviewer,
             approval: self.approval.as_ref(),
         };
         decide(Action { tool, class }, &facts)

@@ -1,7 +1,10 @@
 //! The section `[guardian]`: what is looked at beyond the rules.
 
+use std::path::PathBuf;
+
 use countersign_core::risk::RiskWeights;
 use countersign_engine::{Heed, Spot};
+use countersign_review::ReviewConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +21,35 @@ pub struct Guardian {
     /// How risk is scored, and what follows from a score.
     #[schemars(schema_with = "of_weights")]
     pub weights: RiskWeights,
+    /// Who reviews destructive and administrative actions. Without it, a human does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deep: Option<Deep>,
+}
+
+/// Who reviews destructive and administrative actions, and within which limits.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deep {
+    /// What the reviewer sees of the arguments of a call.
+    #[serde(default)]
+    pub arguments: Shown,
+    /// The reviewer and its limits.
+    #[serde(flatten)]
+    pub review: ReviewConfig,
+    /// Where relative paths begin.
+    #[serde(skip)]
+    pub folder: Option<PathBuf>,
+}
+
+/// What a reviewer sees of the arguments of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Shown {
+    /// Their digest.
+    #[default]
+    Digest,
+    /// The arguments themselves, where the caller sends them.
+    Shown,
 }
 
 /// The weights by name, with their defaults: what they mean is in
@@ -66,11 +98,17 @@ impl From<Heeded> for Heed {
 impl Default for Guardian {
     fn default() -> Self {
         let Spot { risk, detectors, weights } = Spot::default();
-        Self { risk: risk.into(), detectors: detectors.into(), weights }
+        Self { risk: risk.into(), detectors: detectors.into(), weights, deep: None }
     }
 }
 
 impl Guardian {
+    /// What is wrong with the values.
+    pub fn problems(&self) -> Vec<String> {
+        let found = self.deep.iter().flat_map(|deep| deep.review.problems());
+        found.map(|problem| format!("`guardian.deep.{}`: {}", problem.setting, problem.why)).collect()
+    }
+
     /// What the engine needs to know.
     pub fn spot(&self) -> Spot {
         Spot { risk: self.risk.into(), detectors: self.detectors.into(), weights: self.weights }

@@ -5,6 +5,7 @@
 
 mod check;
 mod config;
+mod deep;
 mod dev;
 mod doctor;
 mod evidence;

@@ -13,6 +13,7 @@ mod agents;
 mod checks;
 mod counters;
 mod decisions;
+mod deep;
 mod delegations;
 mod durability;
 mod elevation;

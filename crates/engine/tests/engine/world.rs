@@ -14,8 +14,8 @@ use countersign_core::seal::SealKey;
 use countersign_core::session::{Mode, Session};
 use countersign_core::{Digest, Verdict};
 use countersign_engine::{
-    Answer, Ask, Caller, Engine, Error, NewAgent, NewDelegation, NewKey, NewServer, NewToken, Parts, Report, Settings,
-    Tool, Tracing, Vault,
+    Answer, Ask, Caller, DeepGuard, Engine, Error, NewAgent, NewDelegation, NewKey, NewServer, NewToken, Parts, Report,
+    Settings, Tool, Tracing, Vault,
 };
 use countersign_evidence::entry::Entry;
 use countersign_evidence::trace::key::SigningKey;
@@ -127,6 +127,12 @@ impl World {
         let (_, minted) = engine.bootstrap("acme").await.unwrap();
         let org = people(&engine, minted.unwrap().secret).await;
         Self { clock, luck, tap, live, documents, engine, org, kept, choice }
+    }
+
+    /// The same world with somebody to ask about what would else wait for a human.
+    pub fn reviewed_by(self, guard: Arc<dyn DeepGuard>) -> Self {
+        let engine = Arc::into_inner(self.engine).expect("somebody still holds the engine");
+        Self { engine: Arc::new(engine.reviewed_by(guard)), ..self }
     }
 
     /// The same world after its engine ended and another one started.

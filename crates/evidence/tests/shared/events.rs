@@ -7,7 +7,7 @@ use countersign_core::{Digest, Effect, Timestamp};
 use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{
     Action, Approval, Change, Decision, Event, Finding, Judgement, LogKey, Outcome, Points, Policies, Rejection,
-    Revocation, Risk, Scored, Shadow, Trace,
+    Review, Revocation, Risk, Scored, Shadow, Trace,
 };
 
 /// The kind of an event, what it adds to a tally, and its entry but for its place.
@@ -39,6 +39,14 @@ pub fn decision<'a>(text: &'a str, verdict: &'a str, judged: Effect) -> Decision
             set: Digest::of(b"set"),
             shadow: vec![Shadow { policy: "draft", would: "forbid" }],
         }),
+        review: Some(Review {
+            confidence: Some(90),
+            failed: Some("malformed".into()),
+            model: Some("qwen3:8b".into()),
+            reasoning: Some(text.into()),
+            reviewer: "openai".into(),
+            verdict: Some("deny".into()),
+        }),
         risk: Some(Risk {
             findings: vec![Finding { limit: 35, measured: 36, mode: "watch", word: "call_spike" }],
             scored: Some(Scored {
@@ -68,6 +76,7 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         effect: Judgement { raised: None, word: None, ..decision.effect.clone() },
         gate: None,
         policies: None,
+        review: None,
         risk: None,
         session: None,
         verdict: "allow",
@@ -75,6 +84,14 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
     };
     let quiet = Decision {
         policies: decision.policies.clone().map(|said| Policies { code: None, shadow: Vec::new(), ..said }),
+        review: decision.review.clone().map(|said| Review {
+            confidence: None,
+            failed: None,
+            model: None,
+            reasoning: None,
+            verdict: None,
+            ..said
+        }),
         risk: Some(Risk { findings: Vec::new(), scored: None }),
         ..decision.clone()
     };

@@ -9,7 +9,15 @@ use crate::json::parse;
 use crate::rest::golden;
 
 fn decision(verdict: Verdict) -> Decision {
-    Decision { verdict, gate: None, guard: Guard::Spot, effect: Known::Mutating, raised: None, used_approval: false }
+    Decision {
+        verdict,
+        gate: None,
+        guard: Guard::Spot,
+        effect: Known::Mutating,
+        raised: None,
+        used_approval: false,
+        review: false,
+    }
 }
 
 /// The answer, printed, with everything that can be given.
