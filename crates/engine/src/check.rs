@@ -25,7 +25,7 @@ use countersign_evidence::event;
 use crate::caller::{Caller, Proof};
 use crate::changes::Changes;
 use crate::collection::Stored;
-use crate::deep::Brief;
+use crate::deep::{Brief, Opinion};
 use crate::engine::{Durability, Engine, check_name, clip};
 use crate::error::Error;
 use crate::policies::Judged;
@@ -72,6 +72,8 @@ pub struct Answer {
     pub decision: Decision,
     /// What the policies said; `None` where there are none.
     pub policies: Option<Judged>,
+    /// What the Deep guard said; `None` where it was not asked.
+    pub review: Option<Opinion>,
     /// The approval to wait for, or that was used.
     pub approval: Option<ApprovalId>,
     /// Whether the record was on disk before the answer was given.
@@ -256,6 +258,7 @@ impl Engine {
             id,
             decision,
             policies: judged,
+            review: reviewed.map(|asked| asked.opinion.clone()),
             approval,
             durability,
             permit: receipt.permit,

@@ -94,6 +94,8 @@ fn a_reviewer_clears_what_it_clears_and_nothing_else_it_says_is_a_yes() {
 
     let cleared = check("db/drop_right");
     assert_eq!(cleared["allowed"], true, "{cleared}");
+    assert_eq!(cleared["confidence"], 0.95);
+    assert_eq!(cleared["reason"], "a reviewer allowed exactly this action");
     let review = json!({"confidence": 95, "model": "local-1", "reasoning": "as asked", "reviewer": "openai", "verdict": "allow"});
     assert_eq!(entry(&cleared)["review"], review);
     assert_eq!(entry(&cleared)["guard"], "deep");

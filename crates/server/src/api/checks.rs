@@ -61,6 +61,7 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
     let why = said.and_then(Judged::reason).filter(|_| answer.decision.gate == Some("policy"));
     let told;
     let reason = match verdict {
+        Verdict::Allow if answer.review.is_some() => "a reviewer allowed exactly this action",
         Verdict::Allow if answer.decision.used_approval => "a human approved exactly this action",
         Verdict::Allow => "capability match",
         Verdict::Elevate(hold) => match why {
@@ -75,11 +76,13 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
             &told
         }
     };
+    let opinion = answer.review.as_ref().and_then(|review| review.said.as_ref());
+    let sure = opinion.map_or(Confidence::CERTAIN, |said| Confidence::new(f64::from(said.confidence) / 100.0));
     let help = verdict.code().map(|code| format!("docs/denials/{code}.md"));
     ok(&CheckAnswer {
         decision: &answer.decision,
         check_id: &answer.id,
-        confidence: Confidence::CERTAIN,
+        confidence: sure,
         latency_ms: u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX),
         reason,
         approval_id: answer.approval.as_ref(),
