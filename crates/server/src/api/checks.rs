@@ -72,7 +72,12 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
             None => hold.text(),
         },
         Verdict::Deny(denial) => {
-            told = why.map_or_else(|| denial.to_string(), |why| format!("{denial}: {why}"));
+            let whole = denial.to_string();
+            // What the policy's author wrote comes before whether asking again can help.
+            told = match (why, whole.strip_prefix(denial.text())) {
+                (Some(why), Some(hope)) => format!("{}: {why}{hope}", denial.text()),
+                _ => whole,
+            };
             &told
         }
     };
