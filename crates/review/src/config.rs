@@ -332,7 +332,7 @@ mod tests {
         assert!(examples.len() >= 4, "{}", examples.len());
         for example in examples {
             let whole: toml::Table = toml::from_str(example).unwrap();
-            let section = toml::to_string(&whole["review"]).unwrap();
+            let section = toml::to_string(&whole["guardian"]["deep"]).unwrap();
             read(&section).unwrap();
         }
     }
