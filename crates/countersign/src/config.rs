@@ -7,6 +7,7 @@
 
 mod guardian;
 
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -473,6 +474,7 @@ impl Config {
             agent_per_minute: self.limits.agent_per_minute,
             tool_per_minute: self.limits.tool_per_minute,
             spot: self.guardian.spot(),
+            resources: self.guardian.resources.iter().cloned().map(Cow::Owned).collect(),
         }
     }
 

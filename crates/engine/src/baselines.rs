@@ -39,6 +39,8 @@ pub(crate) struct Known {
     pub(crate) findings: Findings,
     pub(crate) history: History,
     pub(crate) tool_is_new: bool,
+    /// `None` where nobody says what the call touches.
+    pub(crate) resource_is_new: Option<bool>,
     pub(crate) hour_permille: Option<u16>,
 }
 
@@ -48,6 +50,7 @@ impl Known {
             findings: baseline.judge(call),
             history: baseline.history(),
             tool_is_new: baseline.is_new_tool(call.tool),
+            resource_is_new: call.resource.map(|resource| baseline.is_new_resource(&resource)),
             hour_permille: baseline.hour_permille(call.at),
         }
     }

@@ -193,7 +193,7 @@ impl Engine {
         let gathered = self.gather(caller, ask)?;
         let (operator, tool_needs_approval) = self.tool_rules(&caller.org, gathered.session.as_deref(), ask.tool);
         let action = Action { tool: ask.tool, class: classify(ask.tool, operator, ask.hint) };
-        let seen = self.seen(caller, &gathered.agent, &action, now);
+        let seen = self.seen(caller, &gathered.agent, (&action, ask.input), now);
         let decided = self.decide(caller, ask, &gathered, (&seen, action, tool_needs_approval, waits));
         let Decided { decision, judged, spotted, tally } = decided;
         let decision = if decision.review {

@@ -1,5 +1,6 @@
 //! The engine: what everything else hangs on.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use countersign_core::Timestamp;
@@ -20,6 +21,7 @@ use crate::error::Error;
 use crate::policies::Policies;
 use crate::recorder::{Receipt, Recorder, Recording};
 use crate::registry::Registry;
+use crate::resource::RESOURCES;
 use crate::signing::Tracing;
 use crate::spot::Spot;
 use crate::vault::Vault;
@@ -62,6 +64,8 @@ pub struct Settings {
     pub tool_per_minute: u32,
     /// What the Spot guard does.
     pub spot: Spot,
+    /// The arguments that name what a call touches, the most telling first.
+    pub resources: Vec<Cow<'static, str>>,
 }
 
 impl Default for Settings {
@@ -72,6 +76,7 @@ impl Default for Settings {
             agent_per_minute: 6_000,
             tool_per_minute: 60_000,
             spot: Spot::default(),
+            resources: RESOURCES.iter().copied().map(Cow::Borrowed).collect(),
         }
     }
 }

@@ -31,6 +31,7 @@ mod queue;
 mod recorder;
 mod records;
 mod registry;
+mod resource;
 mod reviewing;
 mod servers;
 mod sessions;
@@ -68,6 +69,7 @@ pub use records::{
     Delivery, Destination, DestinationChange, NewDestination, NewProvider, OrgSettings, Organisation, Provider,
     SettingsChange,
 };
+pub use resource::RESOURCES;
 pub use servers::{NewServer, Server, Tool};
 pub use sessions::SessionView;
 pub use signing::{Sink, Tracing};

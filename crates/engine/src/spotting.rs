@@ -12,6 +12,7 @@ use crate::baselines::{Known, Version};
 use crate::caller::Caller;
 use crate::collection::Stored;
 use crate::engine::Engine;
+use crate::resource::resource;
 use crate::spot::{Heed, Spotted};
 
 /// One call, as the baselines see it.
@@ -29,7 +30,7 @@ impl Engine {
         &self,
         caller: &'a Caller,
         spoken_of: &'a Stored<Agent>,
-        action: &Action<'a>,
+        (action, input): (&Action<'a>, Option<&str>),
         at: Timestamp,
     ) -> Seen<'a> {
         let agent = caller.acting(&spoken_of.value.id);
@@ -39,18 +40,18 @@ impl Engine {
             self.registry.agents.any(agent.as_str()).map_or(0, |stored| stored.revision)
         };
         let Action { tool, class } = *action;
-        // What a call touches is among its arguments, and nobody says where.
-        let call = Call { at, tool, resource: None, effect: class.effect, egress: is_egress(tool) };
+        let resource = if self.spots() { resource(input, &self.settings.resources) } else { None };
+        let call = Call { at, tool, resource, effect: class.effect, egress: is_egress(tool) };
         Seen { by: Version { agent, revision }, call }
     }
 
     /// Looks at a call, and tells `facts` what of that is heeded. `None` where
     /// nothing needs to be recorded: of a read about which nothing is unusual.
     pub(crate) fn spot(&self, caller: &Caller, seen: &Seen<'_>, facts: &mut Facts<'_>) -> Option<Spotted> {
-        let chosen = self.settings.spot;
-        if chosen.risk == Heed::Off && chosen.detectors == Heed::Off {
+        if !self.spots() {
             return None;
         }
+        let chosen = self.settings.spot;
         let known = self.baselines.look(seen.by, &seen.call);
         let findings = if chosen.detectors == Heed::Off { Findings::default() } else { known.findings };
         if chosen.detectors == Heed::Enforce {
@@ -69,6 +70,11 @@ impl Engine {
         Some(Spotted { chosen, findings, risk: scored })
     }
 
+    /// Whether anything is looked at.
+    fn spots(&self) -> bool {
+        self.settings.spot.risk != Heed::Off || self.settings.spot.detectors != Heed::Off
+    }
+
     fn risk_facts(&self, caller: &Caller, known: &Known, (effect, facts): (Effect, &Facts<'_>)) -> RiskFacts {
         let key = caller.key.as_ref().and_then(|id| self.registry.keys.any(id.as_str()));
         let tally = facts.tally;
@@ -85,14 +91,14 @@ impl Engine {
             }),
             trust: None,
             tool_is_new: Some(known.tool_is_new),
-            resource_is_new: None,
+            resource_is_new: known.resource_is_new,
             hour_permille: known.hour_permille,
         }
     }
 
     /// Lets a decision that was recorded move the baseline of who asked.
     pub(crate) fn observe(&self, seen: &Seen<'_>, verdict: Verdict) {
-        if self.settings.spot.risk == Heed::Off && self.settings.spot.detectors == Heed::Off {
+        if !self.spots() {
             return;
         }
         let outcome = match verdict {

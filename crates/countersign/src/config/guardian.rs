@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use countersign_core::risk::RiskWeights;
-use countersign_engine::{Heed, Spot};
+use countersign_engine::{Heed, RESOURCES, Spot};
 use countersign_review::ReviewConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub struct Guardian {
     /// The detectors of unusual behaviour: `enforce` raises the effect of what
     /// they notice by one tier, `watch` records it, `off` does not look.
     pub detectors: Heeded,
+    /// The arguments that name what a call touches, the most telling first: detectors
+    /// tell resources apart by the first of them that a call has.
+    pub resources: Vec<String>,
     /// How risk is scored, and what follows from a score.
     #[schemars(schema_with = "of_weights")]
     pub weights: RiskWeights,
@@ -98,7 +101,8 @@ impl From<Heeded> for Heed {
 impl Default for Guardian {
     fn default() -> Self {
         let Spot { risk, detectors, weights } = Spot::default();
-        Self { risk: risk.into(), detectors: detectors.into(), weights, deep: None }
+        let resources = RESOURCES.iter().map(ToString::to_string).collect();
+        Self { risk: risk.into(), detectors: detectors.into(), resources, weights, deep: None }
     }
 }
 

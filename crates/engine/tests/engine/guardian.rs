@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_core::id::AgentId;
 use countersign_core::risk::RiskWeights;
-use countersign_engine::{Heed, Settings, Spot};
+use countersign_engine::{Ask, Heed, Settings, Spot};
 use serde_json::{Value, json};
 
 use crate::world::{Choice, Ending, World, ask, word};
@@ -239,4 +239,33 @@ async fn a_guard_that_is_off_keeps_nothing() {
     assert_eq!(said(&world), Value::Null);
     let world = world.restarted(Ending::Stopped);
     assert!(world.documents.list("baseline").unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_call_touches_is_told_by_its_arguments() {
+    let world = world(detecting(Heed::Watch)).await;
+    let agent = world.agent("reader", &["*"]).await;
+    let read = async |path: String| {
+        let input = json!({"depth": 1, "path": path}).to_string();
+        let answer = world.check(Ask { input: Some(&input), ..ask(&agent, "files/get") }).await;
+        assert_eq!(word(&answer), "allow");
+    };
+    for minute in 0..11 {
+        for file in 0..5 {
+            read(format!("/home/{file}")).await;
+        }
+        assert!(world.last().event.get("risk").is_none(), "minute {minute}");
+        world.clock.pass(Duration::from_mins(1));
+    }
+    read("/etc/shadow".into()).await;
+    let words = |risk: &Value| -> Vec<String> {
+        let findings = risk["findings"].as_array().into_iter().flatten();
+        findings.map(|finding| finding["word"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(words(&said(&world)), ["resource_first_seen"]);
+    for file in 0..40 {
+        read(format!("/etc/{file}")).await;
+    }
+    assert!(words(&said(&world)).contains(&"resource_fan_out".to_owned()));
+    world.verified();
 }
