@@ -33,6 +33,7 @@ generate:
 bench:
 	$(CARGO) build --release --package countersign --package countersign-bench
 	@python3 -m venv target/bench-venv && target/bench-venv/bin/pip install --quiet --disable-pip-version-check -r bench/requirements.txt || echo "bench: python3 with venv and a package index are missing; the comparison is skipped"
+	@GOBIN=$(CURDIR)/target/bench-venv/bin go install github.com/open-policy-agent/opa@v1.4.2 || echo "bench: go and a module proxy are missing; the comparison with opa is skipped"
 	target/release/countersign-bench target/release/countersign
 
 ## make nightly   what takes long: 200 kills under load, some of them on a full disk, and power cuts

@@ -1,5 +1,5 @@
 //! Policies: what deciding by them costs, alone and in the engine, and next to
-//! another engine that is given the same rules in the same run.
+//! other engines that are given the same rules in the same run.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -33,7 +33,7 @@ pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
     alone(report)?;
     threads(report)?;
     in_the_engine(report)?;
-    beside_agt(report)
+    beside_others(report)
 }
 
 /// Conditions that are asked of what a call is made with.
@@ -175,23 +175,22 @@ fn in_the_engine(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the other engine says of itself.
+/// What another engine says of itself.
 #[derive(Deserialize)]
 struct Beside {
     many_tools_us: f64,
     one_tool_us: f64,
 }
 
+/// Engines that are given the same rules: their names here and abroad, and how they are run.
+const OTHERS: [(&str, &str, &[&str]); 2] = [
+    ("agt", "agent-governance-toolkit-core 5.0.0", &["bench/agt.py"]),
+    ("acs", "agent-control-specification 0.3.1b1 with opa 1.4.2", &["bench/acs.py", "target/bench-venv/bin/opa"]),
+];
+
 /// A hundred rules, each about a tool and an amount: of a hundred tools, and of one.
-fn beside_agt(report: &mut Report) -> anyhow::Result<()> {
-    let python = Path::new("target/bench-venv/bin/python");
-    if !python.is_file() {
-        println!("skipped the comparison with agent-governance-toolkit-core: `{}` is missing", python.display());
-        return Ok(());
-    }
-    let ran = Command::new(python).args(["-W", "ignore", "bench/agt.py"]).output()?;
-    let theirs: Beside =
-        serde_json::from_slice(&ran.stdout).with_context(|| String::from_utf8_lossy(&ran.stderr).into_owned())?;
+fn beside_others(report: &mut Report) -> anyhow::Result<()> {
+    let python = "target/bench-venv/bin/python";
     let rule = |n: usize, tool: &str, most: usize| {
         format!(
             "@id(\"r{n}\") forbid (principal, action == Action::\"{tool}\", resource) when {{ context.arguments.amount > {most} }};\n"
@@ -200,11 +199,22 @@ fn beside_agt(report: &mut Report) -> anyhow::Result<()> {
     let tool = |n: usize| if n == 0 { TOOL.to_owned() } else { format!("payments/tool-{n}") };
     let many: String = (0..100).map(|n| rule(n, &tool(n), 1_000)).collect();
     let one: String = (0..100).map(|n| rule(n, TOOL, 1_000 + n)).collect();
-    for (name, text, theirs) in [("many_tools", many, theirs.many_tools_us), ("one_tool", one, theirs.one_tool_us)] {
-        let ours = latency(&load(&text, 100)?)?;
-        report.rate(&format!("agt_{name}_ours"), ours.p50_us, "µs p50, the same 100 rules here", &ours);
-        report.number(&format!("agt_{name}"), theirs, "µs p50, 100 rules in agent-governance-toolkit-core 5.0.0");
-        report.number(&format!("agt_{name}_ratio"), theirs / ours.p50_us, "× as fast (aim ≥ 100)");
+    for (short, name, run) in OTHERS {
+        if let Some(missing) = [python].iter().chain(run).find(|path| !Path::new(path).is_file()) {
+            println!("skipped the comparison with {name}: `{missing}` is missing");
+            continue;
+        }
+        let ran = Command::new(python).args(["-W", "ignore"]).args(run).output()?;
+        let theirs: Beside =
+            serde_json::from_slice(&ran.stdout).with_context(|| String::from_utf8_lossy(&ran.stderr).into_owned())?;
+        for (rules, text, theirs) in
+            [("many_tools", &many, theirs.many_tools_us), ("one_tool", &one, theirs.one_tool_us)]
+        {
+            let ours = latency(&load(text, 100)?)?;
+            report.rate(&format!("{short}_{rules}_ours"), ours.p50_us, "µs p50, the same 100 rules here", &ours);
+            report.number(&format!("{short}_{rules}"), theirs, &format!("µs p50, 100 rules in {name}"));
+            report.number(&format!("{short}_{rules}_ratio"), theirs / ours.p50_us, "× as fast (aim ≥ 100)");
+        }
     }
     Ok(())
 }
