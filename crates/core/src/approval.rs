@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chain::Tally;
 use crate::digest::Digest;
 use crate::effect::Effect;
-use crate::id::{AgentId, ApprovalId, ChainId, KeyId, OrgId, SessionId};
+use crate::id::{AgentId, ApprovalId, ChainId, CheckId, KeyId, OrgId, SessionId};
 use crate::seal::{Fields, Seal};
 use crate::time::Timestamp;
 
@@ -63,6 +64,8 @@ pub struct Approval {
     pub arguments: Digest,
     /// What the agent says it wants to do, for the human to read.
     pub summary: String,
+    /// What the human is told besides, which the agent did not write.
+    pub shown: Shown,
     /// Where the request stands, as last written.
     pub status: Status,
     /// When it was made.
@@ -79,6 +82,67 @@ pub struct Approval {
     pub spent: bool,
 }
 
+/// What is known of an action when a human is asked about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The decision that asked.
+    pub check: CheckId,
+    /// Why a human is asked: the code of a hold.
+    pub code: String,
+    /// What the policies have to say about it.
+    pub advice: Option<String>,
+    /// What a reviewer said who left it to a human.
+    pub review: Option<String>,
+    /// The risk score, 0 to 100, and where its points come from; `None` where it is not scored.
+    pub risk: Option<u8>,
+    /// See `risk`.
+    pub reasons: Vec<String>,
+    /// What the detectors noticed.
+    pub findings: Vec<String>,
+    /// What was decided on the chain before.
+    pub tally: Tally,
+    /// How many delegations lie between the agent and the session's owner.
+    pub delegation_depth: u32,
+}
+
+impl Shown {
+    /// A human is asked by `check` because of `code`, and nothing else is known.
+    #[must_use]
+    pub fn new(check: CheckId, code: &str) -> Self {
+        Self {
+            check,
+            code: code.to_owned(),
+            advice: None,
+            review: None,
+            risk: None,
+            reasons: Vec::new(),
+            findings: Vec::new(),
+            tally: Tally::default(),
+            delegation_depth: 0,
+        }
+    }
+}
+
+impl Fields {
+    fn shown(&mut self, shown: &Shown) -> &mut Self {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let Shown { check, code, advice, review, risk, reasons, findings, tally, delegation_depth } = shown;
+        self.text(check.as_str()).text(code).maybe(advice.as_deref()).maybe(review.as_deref());
+        self.number(risk.map_or(-1, i64::from));
+        for words in [reasons, findings] {
+            self.number(number(words.len() as u64));
+            for word in words {
+                self.text(word);
+            }
+        }
+        let Tally { total, read, write, denied } = *tally;
+        for count in [total, read, write, denied, u64::from(*delegation_depth)] {
+            self.number(number(count));
+        }
+        self
+    }
+}
+
 impl Seal for Approval {
     fn feed(&self, fields: &mut Fields) {
         fields
@@ -92,6 +156,7 @@ impl Seal for Approval {
             .text(self.effect.as_str())
             .bytes(self.arguments.as_bytes())
             .text(&self.summary)
+            .shown(&self.shown)
             .text(self.status.as_str())
             .number(self.created_at.as_millis())
             .number(self.expires_at.as_millis())

@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where what it was given is wrong")]
 
-use countersign_core::approval::{AlreadyDecided, Answer, Approval, Approver, PENDING, Status};
-use countersign_core::id::{AgentId, ApprovalId, ChainId, KeyId, OrgId};
+use countersign_core::approval::{AlreadyDecided, Answer, Approval, Approver, PENDING, Shown, Status};
+use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, KeyId, OrgId};
 use countersign_core::{Digest, Effect, Timestamp};
 
 const MADE: Timestamp = Timestamp::from_millis(1_000_000);
@@ -21,6 +21,7 @@ fn request() -> Approval {
         effect: Effect::Destructive,
         arguments: Digest::ZERO,
         summary: "drops".to_owned(),
+        shown: Shown::new(CheckId::parse("chk_1").unwrap(), "tool_needs_approval"),
         status: Status::Pending,
         created_at: MADE,
         expires_at: MADE.plus(PENDING),

@@ -17,7 +17,7 @@ use countersign_core::decide::{GATES, Hold};
 use countersign_core::delegation::Delegation;
 use countersign_core::detect::Finding;
 use countersign_core::facts::PolicyWord;
-use countersign_core::id::{AgentId, ApprovalId, ChainId, DelegationId, KeyId, OrgId, StopId};
+use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, KeyId, OrgId, StopId};
 use countersign_core::risk::Consequence;
 use countersign_core::session::{Mode, Session, Source};
 use countersign_core::{Decision, Denial, Digest, Effect, Timestamp, Verdict};
@@ -378,6 +378,7 @@ impl GivenApproval {
             effect: self.effect,
             arguments: self.arguments.map_or(arguments, |a| Digest::of(a.as_bytes())),
             summary: String::new(),
+            shown: approval::Shown::new(CheckId::parse("chk_1").unwrap(), ""),
             status,
             created_at: clock("07:58:00"),
             expires_at: time(self.expires_at, "08:13:00"),

@@ -16,7 +16,7 @@ use countersign_core::decide::{GATES, Guard, Hold};
 use countersign_core::delegation::{Delegation, Link, verify};
 use countersign_core::detect::Finding;
 use countersign_core::facts::PolicyWord;
-use countersign_core::id::{AgentId, ApprovalId, ChainId, DelegationId, KeyId, OrgId, StopId};
+use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, KeyId, OrgId, StopId};
 use countersign_core::risk::Consequence;
 use countersign_core::session::{Mode, Session};
 use countersign_core::{Decision, Denial, Digest, Effect, Timestamp, Verdict};
@@ -183,6 +183,7 @@ fn approval_of(status: approval::Status, effect: Effect, decided_at: Timestamp, 
         effect,
         arguments: Digest::ZERO,
         summary: String::new(),
+        shown: approval::Shown::new(CheckId::parse("chk_1").unwrap(), ""),
         status,
         created_at: clock("07:58:00"),
         expires_at: clock("08:13:00"),

@@ -3,10 +3,13 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where what it was given is wrong")]
 
-use countersign_core::approval::{self, Approval};
+use countersign_core::approval::{self, Approval, Shown};
 use countersign_core::capability::Pattern;
+use countersign_core::chain::Tally;
 use countersign_core::delegation::Delegation;
-use countersign_core::id::{AgentId, ApprovalId, ChainId, DelegationId, KeyId, OrgId, ServerId, SessionId, TokenId};
+use countersign_core::id::{
+    AgentId, ApprovalId, ChainId, CheckId, DelegationId, KeyId, OrgId, ServerId, SessionId, TokenId,
+};
 use countersign_core::seal::{Fields, Seal, SealKey, Sealed};
 use countersign_core::session::{Mode, Session, Source, Token};
 use countersign_core::{Digest, Effect, Timestamp};
@@ -82,6 +85,17 @@ fn approval() -> Approval {
         effect: Effect::Mutating,
         arguments: Digest::ZERO,
         summary: "reads a".to_owned(),
+        shown: Shown {
+            check: CheckId::parse("chk_1").unwrap(),
+            code: "tool_needs_approval".into(),
+            advice: Some("more than the limit".into()),
+            review: None,
+            risk: Some(40),
+            reasons: vec!["tool_new".into()],
+            findings: vec!["call_spike".into()],
+            tally: Tally { total: 3, read: 1, write: 1, denied: 1 },
+            delegation_depth: 1,
+        },
         status: approval::Status::Denied,
         created_at: at(1000),
         expires_at: at(2000),
@@ -115,7 +129,16 @@ fn forgeries(value: &Value) -> Vec<Value> {
             forged.extend([json!(reversed), json!(longer), json!(items[1..]), json!([joined]), json!(["*"])]);
             forged.push(json!(items.iter().cloned().chain([json!("")]).collect::<Vec<_>>()));
         }
-        Value::Null | Value::Bool(_) | Value::Object(_) => {}
+        Value::Object(members) => {
+            for (member, was) in members {
+                for new in forgeries(was) {
+                    let mut other = members.clone();
+                    other.insert(member.clone(), new);
+                    forged.push(Value::Object(other));
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
     }
     forged.retain(|f| f != value);
     forged

@@ -8,7 +8,7 @@ use countersign_core::approval::{self, Approval};
 use countersign_core::capability::Pattern;
 use countersign_core::chain::Tally;
 use countersign_core::classify::{By, classify};
-use countersign_core::decide::{Decision, Verdict, decide};
+use countersign_core::decide::{Decision, Hold, Verdict, decide};
 use countersign_core::delegation::{Delegation, Link};
 use countersign_core::digest::Digest;
 use countersign_core::effect::Effect;
@@ -133,6 +133,28 @@ fn brief(
     }
 }
 
+/// What a human is told, who is asked after everybody else: all that a reviewer
+/// would be, and what one said.
+fn shown(
+    brief: Brief,
+    (check, hold): (&CheckId, Hold),
+    reviewed: Option<&reviewing::Asked>,
+    spotted: Option<&Spotted>,
+) -> approval::Shown {
+    let said = reviewed.and_then(|asked| asked.opinion.said.as_ref());
+    approval::Shown {
+        check: check.clone(),
+        code: hold.code().to_owned(),
+        advice: brief.advice.into_iter().next(),
+        review: said.map(|said| clip(&said.reasoning, 1_000).to_owned()),
+        risk: spotted.and_then(|spotted| spotted.risk.as_ref()).map(|risk| risk.score),
+        reasons: brief.reasons,
+        findings: brief.findings,
+        tally: brief.session,
+        delegation_depth: brief.delegation_depth,
+    }
+}
+
 impl Engine {
     /// Decides, records, and answers.
     pub async fn check(&self, caller: &Caller, ask: Ask<'_>) -> Result<Answer, Error> {
@@ -207,7 +229,11 @@ impl Engine {
         let id = CheckId::from_entropy(timed(now, self.bits()));
         let mut changes = Changes::default();
         let approval = match decision.verdict {
-            Verdict::Elevate(_) => Some(self.ask_for_approval(ask, &gathered, (decision, now), &mut changes)?),
+            Verdict::Elevate(hold) => {
+                let brief = brief(ask, &gathered, decision, (judged.as_ref(), spotted.as_ref(), tally));
+                let shown = shown(brief, (&id, hold), reviewed, spotted.as_ref());
+                Some(self.ask_for_approval(ask, &gathered, (shown, decision, now), &mut changes)?)
+            }
             Verdict::Allow if decision.used_approval => self.use_approval(&gathered, decision, &mut changes)?,
             _ => None,
         };
@@ -362,7 +388,7 @@ impl Engine {
         &self,
         ask: Ask<'_>,
         gathered: &Gathered,
-        (decision, now): (Decision, Timestamp),
+        (shown, decision, now): (approval::Shown, Decision, Timestamp),
         changes: &mut Changes,
     ) -> Result<ApprovalId, Error> {
         let key = Digest::of(format!("{}/{}", gathered.chain, ask.tool).as_bytes()).to_string();
@@ -388,6 +414,7 @@ impl Engine {
             effect: decision.effect,
             arguments: ask.arguments,
             summary: clip(ask.summary, 500).to_owned(),
+            shown,
             status: approval::Status::Pending,
             created_at: now,
             expires_at: now.plus(approval::PENDING),

@@ -15,8 +15,35 @@ const COLUMNS: &[Field] = &[
     ("agent", "/agent_id"),
     ("tool", "/action_name"),
     ("effect", "/action_effect"),
+    ("why", "/facts/code"),
     ("summary", "/summary"),
     ("session", "/session_id"),
+    ("expires", "/expires_at"),
+    ("decided by", "/decided_by"),
+];
+
+/// Everything a human has to know, a line each.
+const FACTS: &[Field] = &[
+    ("id", "/id"),
+    ("status", "/status"),
+    ("agent", "/agent_id"),
+    ("tool", "/action_name"),
+    ("effect", "/action_effect"),
+    ("why", "/facts/code"),
+    ("policy says", "/facts/advice"),
+    ("reviewer says", "/facts/review"),
+    ("agent says", "/summary"),
+    ("arguments", "/arguments_digest"),
+    ("risk", "/facts/risk"),
+    ("reasons", "/facts/reasons"),
+    ("unusual", "/facts/findings"),
+    ("session", "/session_id"),
+    ("calls before", "/facts/calls"),
+    ("writes before", "/facts/writes"),
+    ("denied before", "/facts/denied"),
+    ("delegations", "/facts/delegation_depth"),
+    ("decision", "/facts/check_id"),
+    ("asked", "/created_at"),
     ("expires", "/expires_at"),
     ("decided by", "/decided_by"),
 ];
@@ -29,6 +56,11 @@ pub enum Approval {
         /// Only those that stand so
         #[arg(long, value_parser = ["pending", "approved", "denied", "expired"])]
         status: Option<String>,
+    },
+    /// Show everything that is known of a request
+    Show {
+        #[arg(value_parser = ApprovalId::parse)]
+        id: ApprovalId,
     },
     /// Approve exactly the action of a request, for five minutes at most
     Approve(Word),
@@ -51,6 +83,7 @@ impl Approval {
             Self::List { status } => {
                 output.list(&client.get("/api/v1/approvals", &[("status", status)])?, "/approvals", COLUMNS)?;
             }
+            Self::Show { id } => output.one(&client.get(&format!("/mcp/approvals/{id}"), &[])?, FACTS)?,
             Self::Approve(word) => word.say(client, output, "approve", "approved")?,
             Self::Deny(word) => word.say(client, output, "deny", "denied")?,
         }

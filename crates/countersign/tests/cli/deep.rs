@@ -110,6 +110,9 @@ fn a_reviewer_clears_what_it_clears_and_nothing_else_it_says_is_a_yes() {
         assert_eq!((&answer["allowed"], &answer["code"]), (&json!(false), &json!(code)), "{answer}");
         assert_eq!(entry(&answer)["review"]["failed"], failed, "{tool}");
     }
+    let waiting = serving.run(KEY, &["approval", "list"]).exits(0).json();
+    let facts = &waiting["approvals"][0]["facts"];
+    assert_eq!((&facts["review"], &facts["code"]), (&json!("as asked"), &json!("destructive_needs_approval")));
     let told = asked.lock().unwrap()[0]["messages"][1]["content"].as_str().unwrap().to_owned();
     assert!(told.contains("orders") && told.contains(&agent), "{told}");
     // A change needs no reviewer.

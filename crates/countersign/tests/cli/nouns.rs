@@ -74,6 +74,10 @@ fn an_approval_is_listed_and_approved_or_denied_by_a_human_alone() {
     let approval = id(&dev.check("delete_file").exits(4).json()["approval_id"]);
     let pending = found(&dev, &["approval", "list", "--status", "pending"]);
     assert_eq!(pending["approvals"][0]["id"], approval.as_str());
+    let shown = dev.admin(&["approval", "show", &approval]).exits(0).out;
+    for part in ["delete_file", "destructive_needs_approval", "tool_new", "calls before", "chk_"] {
+        assert!(shown.contains(part), "`{part}` is not shown: {shown}");
+    }
     dev.run_as("agent_key", &["approval", "approve", &approval]).refused(&["HTTP 403"]);
     dev.admin(&["approval", "deny", &approval, "--as", "ann"]).exits(0);
     dev.check("delete_file").exits(2);

@@ -84,7 +84,11 @@ async fn an_approval_covers_what_a_policy_holds_for_exactly_these_arguments() {
     let held = transfer(&world, &agent, r#"{"amount": 200}"#).await;
     assert_eq!(word(&held), "policy_needs_approval");
     assert_eq!(held.policies.as_ref().unwrap().reason(), Some("more than 100"));
-    world.approve(held.approval.as_ref().unwrap()).await;
+    let asked = world.approve(held.approval.as_ref().unwrap()).await;
+    let shown = asked.shown;
+    assert_eq!((shown.check, shown.code.as_str()), (held.id, "policy_needs_approval"));
+    assert_eq!((shown.advice.as_deref(), shown.risk, shown.tally.total), (Some("more than 100"), Some(43), 0));
+    assert!(shown.reasons.contains(&"tool_new".to_owned()), "{:?}", shown.reasons);
     assert_eq!(word(&transfer(&world, &agent, r#"{"amount": 201}"#).await), "policy_needs_approval");
     assert_eq!(word(&transfer(&world, &agent, r#"{"amount": 501}"#).await), "policy_forbids");
 }

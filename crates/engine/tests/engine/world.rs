@@ -282,8 +282,8 @@ impl World {
         answer.approval.unwrap()
     }
 
-    pub async fn approve(&self, id: &ApprovalId) {
-        self.answer(id, approval::Answer::Approve).await.unwrap();
+    pub async fn approve(&self, id: &ApprovalId) -> approval::Approval {
+        self.answer(id, approval::Answer::Approve).await.unwrap()
     }
 
     pub async fn answer(&self, id: &ApprovalId, answer: approval::Answer) -> Result<approval::Approval, Error> {

@@ -35,6 +35,8 @@ pub struct Approval {
     pub action_effect: Effect,
     /// What the agent says it wants to do.
     pub summary: String,
+    /// What is known besides, which the agent did not write.
+    pub facts: ApprovalFacts,
     /// The SHA-256 digest of the arguments the approval is for: 64 lower-case hex digits.
     pub arguments_digest: String,
     /// Where the request stands.
@@ -65,12 +67,67 @@ impl Approval {
             action_name: approval.tool.clone(),
             action_effect: approval.effect.into(),
             summary: approval.summary.clone(),
+            facts: ApprovalFacts::of(&approval.shown),
             arguments_digest: approval.arguments.to_string(),
             status: approval.status_at(now).into(),
             created_at: approval.created_at.into(),
             expires_at: approval.expires_at.into(),
             decided_by: approval.decided_by.clone(),
             granted_until: approval.granted_until().map(Time::from),
+        }
+    }
+}
+
+/// What was known of an action when its approval was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ApprovalFacts {
+    /// The decision that asked.
+    pub check_id: String,
+    /// Why a human is asked: a code of `docs/denials`.
+    pub code: String,
+    /// What the policies have to say about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub advice: Option<String>,
+    /// What a reviewer said who left it to a human.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub review: Option<String>,
+    /// The risk score, 0 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub risk: Option<u8>,
+    /// Where the points of the score come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// What the detectors noticed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
+    /// Decisions before, in the session or of the agent where it has none.
+    pub calls: u64,
+    /// Allowed calls among them that changed something.
+    pub writes: u64,
+    /// Denied calls among them.
+    pub denied: u64,
+    /// How many delegations lie between the agent and the session's owner.
+    pub delegation_depth: u32,
+}
+
+impl ApprovalFacts {
+    fn of(shown: &countersign_core::approval::Shown) -> Self {
+        let shown = shown.clone();
+        Self {
+            check_id: shown.check.to_string(),
+            code: shown.code,
+            advice: shown.advice,
+            review: shown.review,
+            risk: shown.risk,
+            reasons: shown.reasons,
+            findings: shown.findings,
+            calls: shown.tally.total,
+            writes: shown.tally.write,
+            denied: shown.tally.denied,
+            delegation_depth: shown.delegation_depth,
         }
     }
 }
@@ -84,8 +141,9 @@ pub struct Approvals {
 
 #[cfg(test)]
 mod tests {
-    use countersign_core::approval::{Answer, Approver, PENDING, Status};
-    use countersign_core::id::{AgentId, ApprovalId, ChainId, KeyId, OrgId};
+    use countersign_core::approval::{Answer, Approver, PENDING, Shown, Status};
+    use countersign_core::chain::Tally;
+    use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, KeyId, OrgId};
     use countersign_core::{Digest, Effect as Known};
     use serde_json::json;
 
@@ -106,6 +164,17 @@ mod tests {
             effect: Known::Mutating,
             arguments: Digest::ZERO,
             summary: "notes.txt".into(),
+            shown: Shown {
+                check: CheckId::parse("chk_1").unwrap(),
+                code: "tool_needs_approval".into(),
+                advice: Some("more than the limit".into()),
+                review: None,
+                risk: Some(40),
+                reasons: vec!["tool_new".into()],
+                findings: vec!["call_spike".into()],
+                tally: Tally { total: 3, read: 1, write: 1, denied: 1 },
+                delegation_depth: 1,
+            },
             status: Status::Pending,
             created_at: MADE,
             expires_at: MADE.plus(PENDING),
@@ -127,6 +196,18 @@ mod tests {
             "action_name": "write_file",
             "action_effect": "mutating",
             "summary": "notes.txt",
+            "facts": {
+                "check_id": "chk_1",
+                "code": "tool_needs_approval",
+                "advice": "more than the limit",
+                "risk": 40,
+                "reasons": ["tool_new"],
+                "findings": ["call_spike"],
+                "calls": 3,
+                "writes": 1,
+                "denied": 1,
+                "delegation_depth": 1,
+            },
             "arguments_digest": "0".repeat(64),
             "status": "pending",
             "created_at": "1970-01-01T00:00:00.000Z",
