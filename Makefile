@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help dev test check bench nightly generate compat
+.PHONY: help dev test check bench nightly generate compat solver
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ dev:
 	@exec target/debug/countersign dev
 
 ## make test      every check: format, lints, shape, tests, generated files, published SDKs
-test: check
+test: check solver
 	$(CARGO) test --workspace
 	compat/run
 
@@ -45,3 +45,7 @@ nightly:
 compat:
 	$(CARGO) build --package countersign
 	compat/run
+
+## make solver    the solver that the tests of `policy prove` ask: target/solver-venv/bin/cvc5
+solver:
+	compat/solver/install

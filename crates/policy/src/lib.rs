@@ -31,7 +31,7 @@ pub use fault::{Fault, Severity};
 pub use obligation::Obligation;
 pub use policy::{Head, Kind, Policy};
 pub use request::{Request, SessionFacts};
-pub use schema::text as schema;
+pub use schema::{text as schema, text_at as schema_at};
 pub use set::{MAX_BYTES, MAX_POLICIES, MAX_POLICY_BYTES, PolicySet};
 pub use source::{Source, format};
 pub use tools::{Tool, Tools};

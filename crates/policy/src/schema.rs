@@ -3,6 +3,7 @@
 use std::str::FromStr as _;
 
 use cedar_policy::{Schema, SchemaFragment};
+use countersign_core::Effect;
 
 use crate::tools::Tools;
 
@@ -15,10 +16,17 @@ const NO_ARGUMENTS: &str = "arguments: Undeclared";
 
 /// The actions of the declared tools, as Cedar schema text.
 pub(crate) fn of_tools(tools: &Tools) -> String {
-    // The context of a declared tool is the shipped one but for its arguments.
+    // A hint of the caller or the behaviour of the session can raise the effect of a call. So an action is in
+    // the group of its own effect and of every higher one, and a policy is checked for all it can meet.
+    let all = [Effect::Read, Effect::Mutating, Effect::Destructive, Effect::Admin];
+    tools.actions(with_arguments, &|tool| all.into_iter().filter(|effect| *effect >= tool.effect).collect())
+}
+
+/// The context of a declared tool: the shipped one but for its arguments.
+fn with_arguments(arguments: &str) -> String {
     let context = SHIPPED.split_once(CONTEXT_BEGINS).and_then(|(_, rest)| rest.split_once(CONTEXT_ENDS));
     let context = context.map_or("", |(context, _)| context);
-    tools.actions(|arguments| context.replace(NO_ARGUMENTS, &format!("arguments: {arguments}")))
+    context.replace(NO_ARGUMENTS, &format!("arguments: {arguments}"))
 }
 
 /// What a policy may speak of, as Cedar schema text: what is shipped, and the declared tools.
@@ -26,6 +34,13 @@ pub(crate) fn of_tools(tools: &Tools) -> String {
 pub fn text(tools: &Tools) -> String {
     let declared = of_tools(tools);
     if declared.is_empty() { SHIPPED.to_owned() } else { format!("{SHIPPED}\n{declared}") }
+}
+
+/// The same for calls that have `effect`: the action of each declared tool is in the group of `effect` and in
+/// no other, as it is at a call. For proofs, which speak of one effect at a time.
+#[must_use]
+pub fn text_at(tools: &Tools, effect: Effect) -> String {
+    format!("{SHIPPED}\n{}", tools.actions(with_arguments, &|_| vec![effect]))
 }
 
 /// The whole schema. The error is Cedar's.

@@ -106,19 +106,11 @@ impl Tools {
     }
 
     /// One Cedar action for each tool. `context` writes the context of a call
-    /// around the type of its arguments.
-    ///
-    /// A hint of the caller or the behaviour of the session can raise the
-    /// effect of a call. So an action is in the group of its own effect and of
-    /// every higher one, and a policy is checked for all it can meet.
-    pub(crate) fn actions(&self, context: impl Fn(&str) -> String) -> String {
+    /// around the type of its arguments, `groups` names the effects it is in.
+    pub(crate) fn actions(&self, context: impl Fn(&str) -> String, groups: &dyn Fn(&Tool) -> Vec<Effect>) -> String {
         let mut text = String::new();
         for (name, tool) in &self.declared {
-            let groups: Vec<String> = [Effect::Read, Effect::Mutating, Effect::Destructive, Effect::Admin]
-                .iter()
-                .filter(|effect| **effect >= tool.effect)
-                .map(|effect| format!("\"{effect}\""))
-                .collect();
+            let groups: Vec<String> = groups(tool).iter().map(|effect| format!("\"{effect}\"")).collect();
             let context = context(&record(&tool.arguments));
             let _ = writeln!(
                 text,
