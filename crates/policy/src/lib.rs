@@ -24,6 +24,7 @@ mod source;
 mod tokens;
 mod tools;
 mod values;
+mod warnings;
 mod worker;
 
 pub use decision::{Decision, Fallback, Outcome, PolicyError, Shadowed};

@@ -13,6 +13,7 @@ use crate::policy::{Condition, Head, Kind, Policy};
 use crate::schema;
 use crate::source::{Source, Statement, statements};
 use crate::tools::Tools;
+use crate::warnings;
 
 /// The most policies a set may have.
 pub const MAX_POLICIES: usize = 20_000;
@@ -199,6 +200,11 @@ fn validate(drafts: &[Draft<'_>], schema: cedar_policy::Schema) -> (Vec<Fault>, 
         .validation_warnings()
         .map(|why| Fault { severity: Severity::Warning, ..fault(why.policy_id(), why) })
         .collect();
+    warnings.extend(drafts.iter().filter_map(|draft| {
+        let (message, help) = warnings::of(&draft.policy)?;
+        let fault = Fault::error(draft.source.file, draft.source.text, draft.begin, message).with_help(Some(help));
+        Some(Fault { severity: Severity::Warning, ..fault })
+    }));
     for faults in [&mut errors, &mut warnings] {
         faults.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
         // One for each action that a policy may meet: the same thing, said often.

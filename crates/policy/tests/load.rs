@@ -155,3 +155,51 @@ fn a_policy_that_can_never_hold_is_warned_of() {
     assert_eq!(set.warnings().len(), 1, "{:?}", set.warnings());
     assert_eq!((set.warnings()[0].line, &*set.warnings()[0].file), (1, "p.cedar"));
 }
+
+#[test]
+fn what_can_never_be_equal_and_what_may_not_be_there_is_an_error_with_its_place() {
+    let when = |what: &str| {
+        format!("@id(\"a\")\nforbid (principal, action == Action::\"payments/transfer\", resource)\nwhen {{ {what} }};")
+    };
+    for (wrong, part) in [
+        ("context.trust == \"500\"", "String"),
+        ("context.arguments.amount == \"5\"", "String"),
+        ("resource == Agent::\"a\"", "Agent"),
+        ("context.effect == Mode::\"standard\"", "Mode"),
+        ("context.effect == Effect::\"raed\"", "raed"),
+        ("context.taint == \"secret\"", "String"),
+        ("context.arguments.to == \"bob\"", "has"),
+        ("context.session.calls > 5", "has"),
+    ] {
+        let found = faults(&when(wrong));
+        assert!(found.iter().all(|fault| fault.starts_with("p.cedar:3:")), "{wrong}: {found:#?}");
+        assert!(found.iter().any(|fault| fault.contains(part)), "{wrong}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_permit_for_everybody_to_destroy_is_warned_of_where_it_stands() {
+    let warned = |text: &str| load(text).unwrap().warnings().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let all = "// why\n  @id(\"a\") permit (principal, action, resource);";
+    let found = warned(all);
+    assert!(
+        found.len() == 1
+            && found[0].starts_with("p.cedar:2:3: `a` permits every agent every `destructive` and `admin` call"),
+        "{found:#?}"
+    );
+    assert!(
+        warned("@id(\"a\") permit (principal, action in [Action::\"read\", Action::\"admin\"], resource);")[0]
+            .contains("every `admin` call")
+    );
+    for meant in [
+        "@id(\"a\") permit (principal, action in [Action::\"read\", Action::\"mutating\"], resource);",
+        "@id(\"a\") permit (principal == Agent::\"ops\", action, resource);",
+        "@id(\"a\") permit (principal, action, resource in Server::\"db\");",
+        "@id(\"a\") permit (principal, action, resource) when { context.trust > 5 };",
+        "@id(\"a\") forbid (principal, action, resource);",
+        "@id(\"a\") @shadow permit (principal, action, resource);",
+        "@id(\"a\") @advice(\"{\\\"require_approval\\\": \\\"why\\\"}\") permit (principal, action, resource);",
+    ] {
+        assert_eq!(warned(meant), [""; 0], "{meant}");
+    }
+}
