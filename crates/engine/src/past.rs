@@ -121,6 +121,16 @@ pub fn replay_calls(
     Ok(())
 }
 
+/// The effect that policies saw. What was refused before its behaviour was looked at is not recorded as raised, and
+/// policies, which are asked before, saw it raised: by the session's counts, or by what detectors found where they
+/// are heeded.
+fn seen(said: &Decision<'_>, suspicion: Option<Suspicion>) -> Effect {
+    let own = said.effect.judged;
+    let found = said.risk.iter().flat_map(|risk| &risk.findings).any(|finding| finding.mode == "enforce");
+    let is_suspect = suspicion.is_some() || found && own < Effect::Destructive;
+    if is_suspect && said.effect.raised.is_none() { own.raised() } else { own }
+}
+
 struct Past<'a> {
     registry: Registry,
     vault: Option<&'a Vault>,
@@ -134,8 +144,6 @@ impl Past<'_> {
         let is_ours = said.session.as_deref().is_some_and(|id| id.starts_with(SessionId::PREFIX));
         let facts = session.as_ref().map(|stored| stored.value.unchecked());
         let suspicion = said.session.as_ref().and_then(|_| suspicion(tally));
-        // What was refused before its behaviour was looked at is not recorded as raised.
-        let is_raised = said.effect.raised.is_some() || suspicion.is_none();
         let agent = self.registry.agents.any(said.agent);
         Ok(Some(PastCall {
             id: said.id.to_owned(),
@@ -143,7 +151,7 @@ impl Past<'_> {
             agent: said.agent.to_owned(),
             agent_name: agent.map(|stored| stored.value.name.clone()).unwrap_or_default(),
             tool: said.action.tool.to_string(),
-            effect: if is_raised { said.effect.judged } else { said.effect.judged.raised() },
+            effect: seen(&said, suspicion),
             verdict: said.verdict.to_owned(),
             code: said.code.map(str::to_owned),
             gate: said.gate.map(str::to_owned),
@@ -175,5 +183,40 @@ impl Past<'_> {
         let content = self.vault?.open(id, org).ok().flatten()?;
         let content: Value = serde_json::from_slice(&content).ok()?;
         Some(crate::judging::members(content.get("input").cloned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_effect_is_as_policies_saw_it_whether_or_not_it_was_recorded_as_raised() {
+        let finding = |mode: &str| json!([{"limit": 5, "measured": 6, "mode": mode, "word": "call_spike"}]);
+        let none = json!([]);
+        for (own, raised, findings, suspicion, expected) in [
+            ("read", None, &none, None, Effect::Read),
+            // Refused before the gate that raises: policies saw the finding all the same.
+            ("read", None, &finding("enforce"), None, Effect::Mutating),
+            ("read", None, &finding("watch"), None, Effect::Read),
+            ("mutating", None, &finding("enforce"), None, Effect::Destructive),
+            // A finding makes no admin effect; a session's counts do.
+            ("destructive", None, &finding("enforce"), None, Effect::Destructive),
+            ("destructive", None, &none, Some(Suspicion::DenialRate), Effect::Admin),
+            // Recorded as raised, and never raised twice.
+            ("mutating", Some("call_spike"), &finding("enforce"), None, Effect::Mutating),
+            ("mutating", Some("write_ratio"), &finding("enforce"), Some(Suspicion::WriteRatio), Effect::Mutating),
+        ] {
+            let text = json!({
+                "action": {"arguments": countersign_core::Digest::of(b"").to_string(), "source": "api", "tool": "t"},
+                "agent": "a", "agent_revision": 1, "by": "k", "epoch": 1, "guard": "fast", "id": "c", "verdict": "deny",
+                "effect": {"by": "keyword", "final": own, "raised": raised}, "risk": {"findings": findings},
+            })
+            .to_string();
+            let said: Decision<'_> = serde_json::from_str(&text).unwrap();
+            assert_eq!(seen(&said, suspicion), expected, "{text}");
+        }
     }
 }
