@@ -16,7 +16,8 @@ use crate::output::{Format, Output, complain};
 /// Decides, before it happens, whether an AI agent may do a thing, and records the decision
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version)]
-#[command(after_help = "Exit codes: 0 done or allowed, 2 denied, 3 invalid, 4 needs approval, 5 does not verify")]
+#[command(after_help = "Exit codes: 0 done or allowed, 2 denied, 3 invalid, 4 needs approval, 5 does not verify, \
+                        6 no solver")]
 struct Cli {
     #[command(flatten)]
     global: Global,

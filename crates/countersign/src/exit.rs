@@ -13,4 +13,6 @@ pub enum Exit {
     NeedsApproval = 4,
     /// The record does not verify.
     Unverified = 5,
+    /// There is no solver to ask.
+    NoSolver = 6,
 }

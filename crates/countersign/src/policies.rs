@@ -1,6 +1,6 @@
 //! A folder of policies, read from the disk.
 //!
-//! `*.cedar` anywhere in it are policies; `SERVER.json` in any folder `tools` is
+//! `*.cedar` in any folder `invariants` are what `policy prove` proves, and elsewhere policies; `SERVER.json` in any folder `tools` is
 //! what that MCP server answers to `tools/list`; `*.yaml` in any folder `cases`
 //! are cases. Names that begin with a dot are passed over. Nothing outside the folder is read by a link to
 //! a folder; a link to a file is.
@@ -14,6 +14,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result, bail};
 use countersign_policy::cases::{self, Case};
 use countersign_policy::{Fault, MAX_BYTES, PolicySet, Source, Tools};
+use countersign_prove::Claim;
 
 /// The most files a folder may have, and the deepest it may go.
 const MAX_FILES: usize = 10_000;
@@ -28,6 +29,7 @@ pub struct Folder {
     pub policies: Vec<Written>,
     tools: Vec<Written>,
     cases: Vec<Written>,
+    invariants: Vec<Written>,
 }
 
 /// One text of a folder.
@@ -71,12 +73,14 @@ impl Folder {
         let mut found = Vec::new();
         list(path, 0, &mut found)?;
         found.sort();
-        let mut folder = Self { path: path.to_owned(), policies: vec![], tools: vec![], cases: vec![] };
+        let mut folder =
+            Self { path: path.to_owned(), policies: vec![], tools: vec![], cases: vec![], invariants: vec![] };
         let mut bytes = 0;
         for file in found {
             let below = file.strip_prefix(path).unwrap_or(&file);
             let within = below.parent().and_then(Path::file_name).and_then(OsStr::to_str);
             let texts = match below.extension().and_then(OsStr::to_str) {
+                Some("cedar") if within == Some("invariants") => &mut folder.invariants,
                 Some("cedar") => &mut folder.policies,
                 Some("json") if within == Some("tools") => &mut folder.tools,
                 Some("yaml" | "yml") if within == Some("cases") => &mut folder.cases,
@@ -129,6 +133,20 @@ impl Folder {
             match cases::read(text.source()) {
                 Ok(cases) => all.extend(cases.into_iter().map(|case| (text.file.as_str(), case))),
                 Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(all) } else { Err(Faults(faults).into()) }
+    }
+}
+
+impl Folder {
+    /// What is claimed of its policies. The error is a [`Faults`].
+    pub fn invariants(&self, tools: &Tools) -> Result<Vec<Claim>> {
+        let (mut all, mut faults) = (Vec::new(), Vec::new());
+        for text in &self.invariants {
+            match Claim::read(text.source(), tools) {
+                Ok(claims) => all.extend(claims),
+                Err(found) => faults.extend(found),
             }
         }
         if faults.is_empty() { Ok(all) } else { Err(Faults(faults).into()) }

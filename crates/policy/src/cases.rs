@@ -165,9 +165,12 @@ pub fn read(source: Source<'_>) -> Result<Vec<Case>, Fault> {
     Ok(cases)
 }
 
-/// Reads the one request of `source`: a case without `name` and `then`.
+/// Reads the one request of `source`: a case without `name` and `then`, or a list of one case.
 pub fn question(source: Source<'_>) -> Result<Question, Fault> {
-    let question: Question = parse(source)?;
+    let question = match (parse(source), parse::<Vec<Case>>(source).as_deref()) {
+        (_, Ok([case])) => case.question(),
+        (question, _) => question?,
+    };
     question.given.time().map_err(|why| Fault::error(source.file, source.text, 0, why))?;
     Ok(question)
 }

@@ -4,6 +4,8 @@ mod diff;
 mod explain;
 mod fmt;
 mod import;
+mod prove;
+mod record;
 mod simulate;
 mod test;
 
@@ -29,10 +31,12 @@ pub enum Policy {
     Test(test::Test),
     /// Say which policies could apply to a request, which decide, and why
     Explain(explain::Explain),
-    /// Say which cases two folders of policies answer differently
+    /// Say which cases, or which recorded calls, two folders of policies answer differently
     Diff(diff::Diff),
     /// Say which decisions of the record would have been others
     Simulate(simulate::Simulate),
+    /// Prove what no request can get past the policies of a folder, or show a request that does
+    Prove(prove::Prove),
     /// Turn the policies of another engine into Cedar, and say what they never did
     Import(import::Import),
     /// Print the Cedar schema: what a policy may speak of
@@ -65,6 +69,7 @@ impl Policy {
             Self::Explain(command) => command.run(output),
             Self::Diff(command) => command.run(output),
             Self::Simulate(command) => command.run(output),
+            Self::Prove(command) => command.run(output),
             Self::Import(command) => command.run(output),
             Self::Schema(command) => command.run(),
         }
@@ -74,6 +79,7 @@ impl Policy {
 fn check(folder: &Folder, output: Output) -> Result<Exit> {
     let set = folder.load()?;
     let cases = folder.cases()?;
+    folder.invariants(set.tools())?;
     for warning in set.warnings() {
         complain("warning", warning);
     }

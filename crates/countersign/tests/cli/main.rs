@@ -19,6 +19,7 @@ mod nouns;
 mod policies;
 mod policy;
 mod policy_import;
+mod policy_prove;
 mod serve;
 mod traces;
 mod truncate;

@@ -158,3 +158,24 @@ fn what_was_not_captured_is_not_guessed() {
     let said = run(["policy", "simulate", draft.path().to_str().unwrap(), "--data", data.to_str().unwrap()]).exits(0);
     assert!(said.out.contains("2 could not be asked again: their arguments were not captured"), "{said:?}");
 }
+
+#[test]
+fn two_folders_are_compared_by_what_was_really_asked() {
+    let (folder, a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = recorded(folder.path(), true);
+    write(a.path(), "700");
+    write(b.path(), "500");
+    let [a, b] = [a.path(), b.path()].map(|path| path.to_str().unwrap());
+    let diff = |a: &str, b: &str, more: &[&str]| {
+        run([&["policy", "diff", a, b, "--data", data.to_str().unwrap()][..], more].concat())
+    };
+    let said = diff(a, b, &[]).exits(2);
+    assert!(said.out.starts_with("`pay/transfer` by payer: 1, first chk_"), "{said:?}");
+    assert!(said.out.contains("  + forbid, by limit\n1 of 4 calls are answered differently\n"), "{said:?}");
+    let found = diff(a, b, &["-o", "json"]).exits(2).json();
+    assert_eq!((&found["calls"], &found["changed"], &found["changes"][0]["calls"]), (&4.into(), &1.into(), &1.into()));
+    diff(a, a, &[]).exits(0);
+    assert!(diff(a, b, &["--since", "2100-01-01T00:00:00Z"]).exits(0).out.starts_with("0 of 0"));
+    diff(a, b, &["--cases", a]).exits(3);
+    run(["policy", "diff", a, b, "--since", "1h"]).exits(3);
+}

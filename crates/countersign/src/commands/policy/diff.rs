@@ -1,18 +1,25 @@
 //! `countersign policy diff`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
-use countersign_policy::Worker;
+use countersign_engine::Fallback;
 use countersign_policy::cases::Answer;
+use countersign_policy::{Decision, Obligation, Outcome, Worker};
 use serde_json::{Value, json};
 
+use super::record::{Record, Since, heard, since};
+use crate::config::PolicyDefault;
 use crate::exit::Exit;
 use crate::output::{Output, json, print, visible};
 use crate::policies::Folder;
 
-/// Say which cases two folders of policies answer differently
+/// Say which cases, or which recorded calls, two folders of policies answer differently
+///
+/// With --data the calls of a record are asked instead of cases, as by `policy simulate`: what changes is shown by
+/// tool and agent.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 all answers are the same, 2 some differ, 3 something cannot be read")]
 pub struct Diff {
@@ -23,13 +30,29 @@ pub struct Diff {
     #[arg(value_name = "B")]
     after: PathBuf,
     /// A folder whose `cases/*.yaml` are asked; A and B where it is left out
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "data")]
     cases: Option<PathBuf>,
+    /// The data directory of a record, whose calls are asked
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// From when on: a time, or how long ago, such as `24h` or `7d`
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = since, requires = "data")]
+    since: Since,
+    /// What holds where no policy speaks of a call
+    #[arg(long, value_name = "WORD", default_value = "deny", requires = "data")]
+    default: PolicyDefault,
 }
+
+/// Calls that change alike: the tool, the agent's name, and what was and would be answered.
+type Change = (String, String, String, String);
 
 impl Diff {
     pub fn run(self, output: Output) -> Result<Exit> {
         let (before, after) = (Folder::read(&self.before)?, Folder::read(&self.after)?);
+        if let Some(data) = self.data {
+            let record = Record { data, since: self.since, default: self.default };
+            return recorded(&record, (worker(&before)?, worker(&after)?), output);
+        }
         let other = self.cases.as_deref().map(Folder::read).transpose()?;
         let folders = other.as_ref().map_or_else(|| vec![&before, &after], |other| vec![other]);
         let (mut old, mut new) = (worker(&before)?, worker(&after)?);
@@ -63,6 +86,46 @@ impl Diff {
         }
         Ok(if changes.is_empty() { Exit::Done } else { Exit::Denied })
     }
+}
+
+/// Asks the calls of `record`.
+fn recorded(record: &Record, (mut old, mut new): (Worker, Worker), output: Output) -> Result<Exit> {
+    let (before, after) = (Arc::clone(old.set()), Arc::clone(new.set()));
+    let mut changes: BTreeMap<Change, (u64, String)> = BTreeMap::new();
+    let counts = record.replay(&[&before, &after], &mut |call, request| {
+        let [was, is] = [&mut old, &mut new].map(|worker| said(&worker.decide(&request), record.fallback()));
+        if was != is && heard(call) {
+            let change = (call.tool.clone(), call.agent_name.clone(), was, is);
+            changes.entry(change).or_insert_with(|| (0, call.id.clone())).0 += 1;
+        }
+    })?;
+    let changed: u64 = changes.values().map(|(count, _)| count).sum();
+    if output.is_json() {
+        let all = changes.iter().map(|((tool, agent, was, is), (count, first))| {
+            json!({ "tool": tool, "agent": agent, "before": was, "after": is, "calls": count, "first": first })
+        });
+        json(&counts.with(json!({ "changed": changed, "changes": all.collect::<Vec<_>>() })))?;
+    } else {
+        for ((tool, agent, was, is), (count, first)) in &changes {
+            let head = format!("`{}` by {}: {count}, first {first}", visible(tool), visible(agent));
+            print(&format!("{head}\n  - {}\n  + {}\n", visible(was), visible(is)))?;
+        }
+        print(&format!("{changed} of {} calls are answered differently\n{}", counts.calls, counts.unknown()))?;
+    }
+    Ok(if changes.is_empty() { Exit::Done } else { Exit::Denied })
+}
+
+/// What a set says of a call, and by which policies.
+fn said(decision: &Decision, fallback: Fallback) -> String {
+    let held = decision.obligations().any(|one| matches!(one, Obligation::RequireApproval(_)));
+    let word = match decision.outcome {
+        Outcome::Permit if held => "permit after an approval",
+        Outcome::Unmatched if fallback == Fallback::Allow => "none, which allows",
+        Outcome::Unmatched => "none, which refuses",
+        outcome => outcome.as_str(),
+    };
+    let by: Vec<&str> = decision.by.iter().map(|policy| policy.id.as_str()).collect();
+    if by.is_empty() { word.to_owned() } else { format!("{word}, by {}", by.join(", ")) }
 }
 
 fn worker(folder: &Folder) -> Result<Worker> {
