@@ -69,7 +69,7 @@ enum Search {
     /// There is no such request.
     None,
     /// This one.
-    Found(Shown),
+    Found(Box<Shown>),
     /// Nobody can tell, and why.
     Unknown(String),
 }
@@ -134,9 +134,9 @@ impl<'a> Work<'a> {
             };
             match (search, self.what) {
                 (Search::None, _) => {}
-                (Search::Found(shown), What::AllowsSomething) => return Ok(Verdict::Holds(Some(shown))),
+                (Search::Found(shown), What::AllowsSomething) => return Ok(Verdict::Holds(Some(*shown))),
                 (Search::Found(shown), _) => {
-                    return Ok(Verdict::Fails { shown: Some(shown), policies: Vec::new() });
+                    return Ok(Verdict::Fails { shown: Some(*shown), policies: Vec::new() });
                 }
                 (Search::Unknown(why), _) => unknown.push(format!("{}: {why}", space.called())),
             }
@@ -216,7 +216,7 @@ impl<'a> Work<'a> {
         }
         let request = shown::shorter(request, &mut |other| self.is_it(other));
         match self.judge.answer(&request) {
-            Some((answer, _)) => Search::Found(Shown { request, answer }),
+            Some((answer, _)) => Search::Found(Box::new(Shown { request, answer })),
             None => Search::Unknown(format!("the solver names {request}, which is no request")),
         }
     }
@@ -240,14 +240,14 @@ impl<'a> Work<'a> {
         let forbids: Vec<Policy> = forbids.cloned().collect();
         let (mut dead, mut unknown) = (Vec::new(), Vec::new());
         for policy in &self.ours {
-            let mut asked = match permitting(policy) {
+            let mut alone = match permitting(policy) {
                 Ok(permit) => vec![permit],
                 Err(why) => return Ok(Verdict::Undecided(vec![why])),
             };
             if policy.effect() == Effect::Permit {
-                asked.extend(forbids.iter().cloned());
+                alone.extend(forbids.iter().cloned());
             }
-            match self.somewhere(asker, &asked)? {
+            match self.somewhere(asker, &alone)? {
                 Some(Ok(())) => {}
                 Some(Err(why)) => unknown.push(format!("`{}`: {why}", policy.id())),
                 None => dead.push(policy.id().to_string()),

@@ -15,7 +15,7 @@ fn solver() -> Option<Solver> {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/solver-venv/bin/cvc5");
     let program = std::env::var_os("CVC5").map_or(ours, PathBuf::from);
     if program.exists() {
-        return Some(Solver { program, timeout: Duration::from_secs(60) });
+        return Some(Solver { program, timeout: Duration::from_mins(1) });
     }
     let notice = format!("skipped: there is no solver at {}; `compat/solver/install` gets one", program.display());
     assert!(std::env::var_os("CI").is_none(), "{notice}");

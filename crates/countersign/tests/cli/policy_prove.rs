@@ -46,8 +46,8 @@ fn every_starter_pack_is_what_it_says_for_every_request() {
         ),
     ] {
         let names = own.iter().chain(&["never-fails", "every-policy-counts"]);
-        let named: Vec<&str> = names.flat_map(|name| ["--invariant", name]).chain(["--default", default]).collect();
-        let said = prove(&packs.join(pack), &solver, &named).exits(0);
+        let more: Vec<&str> = names.flat_map(|name| ["--invariant", name]).chain(["--default", default]).collect();
+        let said = prove(&packs.join(pack), &solver, &more).exits(0);
         assert!(said.out.ends_with(&format!("{0} of {0} hold\n", own.len() + 2)), "{pack}: {said:?}");
     }
 }
@@ -58,11 +58,10 @@ fn what_does_not_hold_is_shown_as_a_case_that_the_other_commands_read() {
     let dir = folder("@id(\"ops\") permit (principal, action, resource) when { context.trust >= 700 };");
     let said = prove(dir.path(), &solver, &["--invariant", "no-admin-in-a-session"]).exits(2);
     assert!(said.out.starts_with("FAILS") && said.out.ends_with("0 of 1 hold\n"), "{said:?}");
-    let case: String =
-        said.out.lines().filter(|line| line.starts_with(['-', ' '])).map(|line| format!("{line}\n")).collect();
+    let case: Vec<&str> = said.out.lines().filter(|line| line.starts_with(['-', ' '])).collect();
     fs::create_dir(dir.path().join("cases")).unwrap();
     let file = dir.path().join("cases/shown.yaml");
-    fs::write(&file, case).unwrap();
+    fs::write(&file, case.join("\n")).unwrap();
     let dir_name = dir.path().to_str().unwrap();
     run(["policy", "test", dir_name]).exits(0);
     let explained = run(["policy", "explain", dir_name, "--request", file.to_str().unwrap()]).exits(0);

@@ -99,18 +99,18 @@ fn recorded(record: &Record, (mut old, mut new): (Worker, Worker), output: Outpu
             changes.entry(change).or_insert_with(|| (0, call.id.clone())).0 += 1;
         }
     })?;
-    let changed: u64 = changes.values().map(|(count, _)| count).sum();
+    let affected: u64 = changes.values().map(|(count, _)| count).sum();
     if output.is_json() {
         let all = changes.iter().map(|((tool, agent, was, is), (count, first))| {
             json!({ "tool": tool, "agent": agent, "before": was, "after": is, "calls": count, "first": first })
         });
-        json(&counts.with(json!({ "changed": changed, "changes": all.collect::<Vec<_>>() })))?;
+        json(&counts.with(json!({ "changed": affected, "changes": all.collect::<Vec<_>>() })))?;
     } else {
         for ((tool, agent, was, is), (count, first)) in &changes {
             let head = format!("`{}` by {}: {count}, first {first}", visible(tool), visible(agent));
             print(&format!("{head}\n  - {}\n  + {}\n", visible(was), visible(is)))?;
         }
-        print(&format!("{changed} of {} calls are answered differently\n{}", counts.calls, counts.unknown()))?;
+        print(&format!("{affected} of {} calls are answered differently\n{}", counts.calls, counts.unknown()))?;
     }
     Ok(if changes.is_empty() { Exit::Done } else { Exit::Denied })
 }
