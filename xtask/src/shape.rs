@@ -21,7 +21,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("countersign-store", &["countersign-core"]),
     ("countersign-review", &["countersign-core"]),
     ("countersign-content", &["countersign-core"]),
-    ("countersign-engine", &["countersign-core", "countersign-policy", "countersign-evidence", "countersign-store"]),
+    (
+        "countersign-engine",
+        &["countersign-core", "countersign-policy", "countersign-content", "countersign-evidence", "countersign-store"],
+    ),
     ("countersign-server", &["countersign-core", "countersign-wire", "countersign-evidence", "countersign-engine"]),
     (
         "countersign",

@@ -2,9 +2,9 @@
 
 #![cfg(test)]
 
-use countersign_content::taint::Source;
-use countersign_content::{DigestKey, Inspector, Label, Taint};
+use countersign_content::{DigestKey, Inspector, Source, brought};
 use countersign_core::Effect;
+use countersign_core::taint::{Label, Taint};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::json;
@@ -57,14 +57,14 @@ proptest! {
         (effect, ceiling) in (effect(), effect()),
     ) {
         let inspector = Inspector::new(DigestKey::new([1; 32])).unwrap();
-        let after = before.join(Taint::of(source, &inspector.inspect(&json!(words), "")));
+        let after = before.join(brought(source, &inspector.inspect(&json!(words), "")));
         prop_assert!(before.fits(effect, ceiling) || !after.fits(effect, ceiling));
     }
 
     #[test]
     fn what_comes_from_outside_is_held_whatever_it_says(words in any::<String>(), before in taint()) {
         let inspector = Inspector::new(DigestKey::new([1; 32])).unwrap();
-        let after = before.join(Taint::of(Source::Untrusted, &inspector.inspect(&json!(words), "")));
+        let after = before.join(brought(Source::Untrusted, &inspector.inspect(&json!(words), "")));
         prop_assert!(after.raise(Effect::Mutating) >= Effect::Destructive);
     }
 
@@ -77,7 +77,7 @@ proptest! {
 
 fn of(source: Source, text: &str) -> Vec<&'static str> {
     let found = Inspector::new(DigestKey::new([1; 32])).unwrap().inspect(&json!(text), "");
-    Taint::of(source, &found).labels().map(Label::as_str).collect()
+    brought(source, &found).labels().map(Label::as_str).collect()
 }
 
 #[test]

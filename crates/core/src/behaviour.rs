@@ -2,6 +2,7 @@
 
 use crate::chain::Tally;
 use crate::detect::Finding;
+use crate::taint::Label;
 
 /// How many calls a session must have made before its behaviour says anything.
 pub const MINIMUM_CALLS: u64 = 5;
@@ -18,6 +19,8 @@ pub enum Suspicion {
     DenialRate,
     /// Too many of the session's calls were writes.
     WriteRatio,
+    /// What the session took in.
+    Tainted(Label),
     /// A detector noticed something that this agent does not usually do.
     Found(Finding),
 }
@@ -29,6 +32,7 @@ impl Suspicion {
         match self {
             Self::DenialRate => "denial_rate",
             Self::WriteRatio => "write_ratio",
+            Self::Tainted(label) => label.as_str(),
             Self::Found(finding) => finding.as_str(),
         }
     }

@@ -1,10 +1,11 @@
 //! The chain of a session: a digest over everything recorded in it, and the
-//! counts that follow from it.
+//! counts and the taint that follow from it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::effect::Effect;
+use crate::taint::Taint;
 
 /// How many calls a session has made. `total` counts every decision; `read`
 /// and `write` those allowed, `denied` those denied. A call that waits for an
@@ -58,12 +59,18 @@ pub struct Chain {
     pub head: Digest,
     /// What the chain's decisions add up to.
     pub tally: Tally,
+    /// What was taken in.
+    pub taint: Taint,
 }
 
 impl Chain {
     /// A chain without entries.
-    pub const GENESIS: Self =
-        Self { length: 0, head: Digest::ZERO, tally: Tally { total: 0, read: 0, write: 0, denied: 0 } };
+    pub const GENESIS: Self = Self {
+        length: 0,
+        head: Digest::ZERO,
+        tally: Tally { total: 0, read: 0, write: 0, denied: 0 },
+        taint: Taint::NONE,
+    };
 
     /// The chain with one more entry.
     #[must_use]
@@ -72,7 +79,15 @@ impl Chain {
             length: self.length + 1,
             head: Digest::of_two(&self.head.hex(), entry),
             tally: count.map_or(self.tally, |c| self.tally.step(c)),
+            taint: self.taint,
         }
+    }
+
+    /// The same chain after more was taken in.
+    #[must_use]
+    pub const fn tainted(mut self, by: Taint) -> Self {
+        self.taint = self.taint.join(by);
+        self
     }
 }
 

@@ -12,7 +12,7 @@ pub use crate::step::{Hold, Step};
 pub enum Guard {
     /// Rules, for every effect.
     Fast,
-    /// Limits, circuits, behaviour and risk.
+    /// Content, limits, circuits, behaviour and risk.
     Spot,
     /// A reviewer's or a human's word on exactly this action.
     Deep,
@@ -98,6 +98,7 @@ pub const GATES: &[(&str, Guard, Gate)] = &[
     ("invariants", Guard::Fast, gates::invariants::gate),
     ("capability", Guard::Fast, gates::capability::gate),
     ("policy", Guard::Fast, gates::policy::gate),
+    ("data", Guard::Spot, gates::data::gate),
     ("limits", Guard::Spot, gates::limits::gate),
     ("breaker", Guard::Spot, gates::breaker::gate),
     ("behaviour", Guard::Spot, gates::behaviour::gate),

@@ -134,6 +134,8 @@ denials! {
     PolicyFailed = "policy_failed", "a policy that could apply to this action failed on it", Administrator;
     /// No policy permits the action.
     PolicyUnmatched = "policy_unmatched", "no policy permits this action", Administrator;
+    /// What came from outside and looks like an instruction would destroy or grant something.
+    ContentSteered = "content_steered", "after content from outside that looks like instructions or hides something, nothing may be destroyed or granted", Renewal;
     /// The risk is too high.
     RiskTooHigh = "risk_too_high", "the risk of this action is too high", Administrator;
     /// A human said no to exactly this.

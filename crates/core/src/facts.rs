@@ -14,6 +14,7 @@ use crate::effect::Effect;
 use crate::id::AgentId;
 use crate::risk::Consequence;
 use crate::session::Session;
+use crate::taint::Taint;
 use crate::time::Timestamp;
 
 /// What an agent wants to do.
@@ -56,6 +57,10 @@ pub struct Facts<'a> {
     pub circuit_wait: Option<Duration>,
     /// What the session has done so far.
     pub tally: Tally,
+    /// What the session took in, this call's own arguments included, where that is heeded.
+    pub taint: Taint,
+    /// Whether the call carries a secret out, where that is heeded.
+    pub secret_leaves: bool,
     /// The first thing that detectors noticed about the call, where they are heeded.
     pub finding: Option<Finding>,
     /// What follows from the risk of the call, where that is heeded. Of a read
@@ -69,15 +74,18 @@ pub struct Facts<'a> {
 
 impl Facts<'_> {
     /// Why an action with `effect` of its own is judged one tier worse. One
-    /// reason is enough: an effect is never raised twice. A finding does not
-    /// make an admin effect, which nobody may approve.
+    /// reason is enough: an effect is never raised twice. Neither taint nor a finding
+    /// makes an admin effect, which nobody may approve.
     #[must_use]
     pub fn suspicion(&self, effect: Effect) -> Option<Suspicion> {
         let of_session = match self.session {
             SessionFacts::None => None,
             _ => suspicion(self.tally),
         };
-        of_session.or_else(|| self.finding.filter(|_| effect < Effect::Destructive).map(Suspicion::Found))
+        let tainted = || self.taint.reason_to_raise(effect).map(Suspicion::Tainted);
+        of_session
+            .or_else(tainted)
+            .or_else(|| self.finding.filter(|_| effect < Effect::Destructive).map(Suspicion::Found))
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod approval;
 pub(crate) mod behaviour;
 pub(crate) mod breaker;
 pub(crate) mod capability;
+pub(crate) mod data;
 pub(crate) mod delegation;
 pub(crate) mod identity;
 pub(crate) mod invariants;

@@ -29,6 +29,7 @@ pub mod router;
 pub mod seal;
 pub mod session;
 pub mod step;
+pub mod taint;
 pub mod time;
 
 pub use decide::{Decision, Verdict, decide};

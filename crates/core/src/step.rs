@@ -29,6 +29,8 @@ pub enum Hold {
     Destructive,
     /// A policy wants the action approved.
     Policy,
+    /// The call carries a secret out.
+    Secret,
     /// The risk is high.
     Risk,
     /// An operator wants every call of this tool approved.
@@ -43,6 +45,7 @@ impl Hold {
             Self::ReadOnly => "session_read_only",
             Self::Destructive => "destructive_needs_approval",
             Self::Policy => "policy_needs_approval",
+            Self::Secret => "secret_needs_approval",
             Self::Risk => "risk_needs_approval",
             Self::Tool => "tool_needs_approval",
         }
@@ -55,19 +58,21 @@ impl Hold {
             Self::ReadOnly => "session is read_only: a human must approve this action",
             Self::Destructive => "requires approval: a human must approve this destructive action",
             Self::Policy => "requires approval: a policy wants a human to approve this action",
+            Self::Secret => "requires approval: the arguments hold a secret and the tool carries data out",
             Self::Risk => "requires approval: the risk of this action is high, so a human must approve it",
             Self::Tool => "requires approval: an operator wants every call of this tool approved",
         }
     }
 
     /// Every hold there is.
-    pub const ALL: [Self; 5] = [Self::ReadOnly, Self::Destructive, Self::Policy, Self::Risk, Self::Tool];
+    pub const ALL: [Self; 6] = [Self::ReadOnly, Self::Destructive, Self::Policy, Self::Secret, Self::Risk, Self::Tool];
 
     /// Every code there is.
     pub const CODES: &'static [&'static str] = &[
         "session_read_only",
         "destructive_needs_approval",
         "policy_needs_approval",
+        "secret_needs_approval",
         "risk_needs_approval",
         "tool_needs_approval",
     ];

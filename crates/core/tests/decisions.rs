@@ -20,6 +20,7 @@ use countersign_core::facts::PolicyWord;
 use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, KeyId, OrgId, StopId};
 use countersign_core::risk::Consequence;
 use countersign_core::session::{Mode, Session, Source};
+use countersign_core::taint::{Label, Taint};
 use countersign_core::{Decision, Denial, Digest, Effect, Timestamp, Verdict};
 use serde::{Deserialize, Deserializer};
 
@@ -28,12 +29,13 @@ mod world;
 
 use world::{Lent, Named, World, clock, everything, ordinary_session};
 
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("gates", include_str!("../../../vectors/gates.yaml")),
     ("sessions", include_str!("../../../vectors/sessions.yaml")),
     ("delegation", include_str!("../../../vectors/delegation.yaml")),
     ("capability", include_str!("../../../vectors/capability.yaml")),
     ("behaviour", include_str!("../../../vectors/behaviour.yaml")),
+    ("data", include_str!("../../../vectors/data.yaml")),
     ("elevation", include_str!("../../../vectors/elevation.yaml")),
 ];
 
@@ -64,6 +66,8 @@ struct Given {
     tool_wait_ms: Option<u64>,
     circuit_wait_ms: Option<u64>,
     tally: GivenTally,
+    taint: Taint,
+    secret_leaves: bool,
     finding: Option<String>,
     risk: GivenRisk,
     /// What the reviewer says; without it there is none.
@@ -246,6 +250,8 @@ impl Given {
         world.circuit_wait = self.circuit_wait_ms.map(Duration::from_millis);
         let GivenTally { total, read, write, denied } = self.tally;
         world.tally = Tally { total, read, write, denied };
+        world.taint = self.taint;
+        world.secret_leaves = self.secret_leaves;
         world.finding = self.finding.map(|word| *Finding::ALL.iter().find(|f| f.as_str() == word).unwrap());
         world.risk = self.risk.into();
         world.reviewer = self.review.is_some();
@@ -458,6 +464,11 @@ fn behaviour_raises_what_the_vectors_say() {
 }
 
 #[test]
+fn content_takes_away_what_the_vectors_say() {
+    check("data");
+}
+
+#[test]
 fn approvals_let_pass_what_the_vectors_say() {
     check("elevation");
 }
@@ -481,7 +492,10 @@ fn every_gate_that_decides_is_shown_deciding() {
 fn every_suspicion_is_shown() {
     let shown: BTreeSet<_> = every_case().filter_map(|c| c.then.raised).collect();
     let of_sessions = [Suspicion::DenialRate, Suspicion::WriteRatio];
-    let known = of_sessions.into_iter().chain(Finding::ALL.map(Suspicion::Found)).map(|s| s.as_str().to_owned());
+    let tainted = Label::ALL.iter().filter(|label| **label != Label::PersonalDataSeen).copied();
+    let known =
+        of_sessions.into_iter().chain(tainted.map(Suspicion::Tainted)).chain(Finding::ALL.map(Suspicion::Found));
+    let known = known.map(|s| s.as_str().to_owned());
     assert_eq!(shown, known.collect());
 }
 

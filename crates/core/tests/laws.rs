@@ -19,9 +19,10 @@ use countersign_core::facts::PolicyWord;
 use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, KeyId, OrgId, StopId};
 use countersign_core::risk::Consequence;
 use countersign_core::session::{Mode, Session};
+use countersign_core::taint::{Label, Taint};
 use countersign_core::{Decision, Denial, Digest, Effect, Timestamp, Verdict};
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::{Index, select, subsequence};
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -199,6 +200,10 @@ fn policy_word() -> impl Strategy<Value = PolicyWord> {
     mostly(PolicyWord::Permit, select([&other[..], &[PolicyWord::Silent]].concat()))
 }
 
+fn taint() -> impl Strategy<Value = Taint> {
+    subsequence(Label::ALL, 0..=Label::ALL.len()).prop_map(|labels| labels.into_iter().collect())
+}
+
 fn any_world() -> impl Strategy<Value = World> {
     let who = (
         mostly(Status::Active, select(vec![Status::Suspended, Status::Revoked])),
@@ -213,8 +218,9 @@ fn any_world() -> impl Strategy<Value = World> {
         mostly(None, select(Finding::ALL.to_vec()).prop_map(Some)),
         mostly(Consequence::Allow, select(vec![Consequence::Elevate, Consequence::Deny])),
     );
+    let data = (mostly(Taint::NONE, taint()), mostly(false, Just(true)));
     let rest = (
-        (spot, any::<bool>()),
+        (spot, data, any::<bool>()),
         mostly(clock("08:00:00"), time()),
         (policy_word(), mostly(false, Just(true))),
         (wait(), wait(), wait()),
@@ -229,7 +235,7 @@ fn any_world() -> impl Strategy<Value = World> {
         // Only a session can rest on a delegation.
         let delegation = if matches!(session, Named::Ours { .. }) { delegation } else { Vec::new() };
         let (
-            ((finding, risk), reviewer),
+            ((finding, risk), (taint, secret_leaves), reviewer),
             now,
             (policy, tool_needs_approval),
             (agent_wait, tool_wait, circuit_wait),
@@ -253,6 +259,8 @@ fn any_world() -> impl Strategy<Value = World> {
             tool_wait,
             circuit_wait,
             tally,
+            taint,
+            secret_leaves,
             finding,
             risk,
             reviewer,
@@ -353,6 +361,30 @@ proptest! {
         }
         let risky = of(None, Consequence::Deny);
         prop_assert!(!allowed(risky) || risky.effect == Effect::Read);
+    }
+
+    #[test]
+    fn more_taint_and_a_secret_that_leaves_never_turn_a_refusal_into_an_allow(
+        world in any_world(), wish in any_wish(), more in taint(), reviewed in select(REVIEWED.to_vec()),
+    ) {
+        let of = |taint, secret_leaves| grant(&World { taint, secret_leaves, ..world.clone() }, wish);
+        let after = |decision| allowed(conclude(decision, reviewed));
+        for secret_leaves in [world.secret_leaves, true] {
+            let (calm, wary) = (of(world.taint, world.secret_leaves), of(world.taint.join(more), secret_leaves));
+            prop_assert!(!allowed(wary) || allowed(calm));
+            prop_assert!(!matches!(calm.verdict, Verdict::Deny(_)) || !after(wary) || after(calm));
+        }
+    }
+
+    #[test]
+    fn what_content_from_outside_steers_destroys_nothing_whatever_anybody_approves(
+        world in any_world(), wish in any_wish(), more in taint(), hidden: bool, reviewed in select(REVIEWED.to_vec()),
+    ) {
+        let steering = if hidden { Label::HiddenContent } else { Label::InjectionSuspected };
+        let taint = more.join([Label::UntrustedContent, steering].into_iter().collect());
+        let own = classify(wish.0, wish.1, wish.2).effect;
+        let decision = conclude(grant(&World { taint, ..world }, wish), reviewed);
+        prop_assert!(own < Effect::Destructive || !allowed(decision));
     }
 
     #[test]

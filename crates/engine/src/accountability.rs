@@ -120,7 +120,7 @@ impl Engine {
                     fault = Some((found.position, "the chain does not continue here".to_owned()));
                     break;
                 }
-                chain = chain.step(&found.entry, entry.count());
+                chain = entry.onto(chain, &found.entry);
                 entries.push(found);
             }
             stretch.from = page.next;

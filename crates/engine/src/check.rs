@@ -19,21 +19,24 @@ use countersign_core::risk::{Consequence, Risk};
 use countersign_core::role::Right;
 use countersign_core::seal::{SealKey, Sealed};
 use countersign_core::session::{Session, Token};
+use countersign_core::taint::Taint;
 use countersign_core::{Timestamp, agent};
 use countersign_evidence::event;
 
 use crate::caller::{Caller, Proof};
 use crate::changes::Changes;
 use crate::collection::Stored;
+use crate::content::{Looked, Standing};
 use crate::deep::{Brief, Opinion};
 use crate::engine::{Durability, Engine, check_name, clip};
 use crate::error::Error;
 use crate::policies::Judged;
-use crate::recorder::{Permit, RecordError, Recording};
+use crate::recorder::{Permit, Receipt, RecordError, Recording};
 use crate::registry::Asked;
 use crate::reviewing;
 use crate::spot::Spotted;
 use crate::spotting::Seen;
+use crate::tainting::Heard;
 
 /// How often a check is decided again because rights changed under it.
 pub(crate) const TRIES: usize = 5;
@@ -92,6 +95,9 @@ struct Gathered {
     chain: ChainId,
     /// Whether the chain is a session's: closing it ends it.
     chain_ends: bool,
+    /// The chain that bears the labels of what is taken in: the session's, or the agent's.
+    bearer: ChainId,
+    standing: Standing,
     lent: Lent,
     token: Option<Arc<Stored<Sealed<Token>>>>,
     stop: Option<Arc<Stored<agent::Stop>>>,
@@ -170,10 +176,13 @@ impl Engine {
             return Err(Error::not_found("agent", ask.agent.as_str()));
         }
         let waits = self.take_rates(&caller.org, caller.acting(ask.agent), ask.tool);
+        // Of what is asked in another's name, nothing is held against anybody.
+        let guard = self.content.as_ref().filter(|_| caller.acting(ask.agent) == ask.agent);
+        let looked = guard.map(|guard| guard.look(ask.input, ask.summary));
         let mut reviewed = None;
         // A review takes one, at most.
         for _ in 0..TRIES + usize::from(self.deep.is_some()) {
-            match self.try_check(caller, ask, (waits, reviewed.as_ref())).await {
+            match self.try_check(caller, ask, (waits, looked.as_ref(), reviewed.as_ref())).await {
                 // What holds after the review is decided from what is true then.
                 Err(Failed::Unreviewed(brief)) => reviewed = Some(self.review(*brief).await),
                 Ok(mut answer) => {
@@ -209,14 +218,15 @@ impl Engine {
         &self,
         caller: &Caller,
         ask: Ask<'_>,
-        (waits, reviewed): (Waits, Option<&reviewing::Asked>),
+        (waits, looked, reviewed): (Waits, Option<&Looked>, Option<&reviewing::Asked>),
     ) -> Result<Answer, Failed> {
         let now = self.clock.now();
         let gathered = self.gather(caller, ask)?;
         let (operator, tool_needs_approval) = self.tool_rules(&caller.org, gathered.session.as_deref(), ask.tool);
         let action = Action { tool: ask.tool, class: classify(ask.tool, operator, ask.hint) };
         let seen = self.seen(caller, &gathered.agent, (&action, ask.input), now);
-        let decided = self.decide(caller, ask, &gathered, (&seen, action, tool_needs_approval, waits));
+        let heard = self.heard(looked, gathered.standing);
+        let decided = self.decide(caller, ask, &gathered, (&seen, action, tool_needs_approval, waits, heard));
         let Decided { decision, judged, spotted, tally } = decided;
         let decision = if decision.review {
             let brief = brief(ask, &gathered, decision, (judged.as_ref(), spotted.as_ref(), tally));
@@ -237,6 +247,7 @@ impl Engine {
             Verdict::Allow if decision.used_approval => self.use_approval(&gathered, decision, &mut changes)?,
             _ => None,
         };
+        let added = heard.map_or(Taint::NONE, |heard| heard.added(ask.tool, decision.verdict));
         let event = event::Decision {
             action: event::Action { arguments: ask.arguments, source: ask.source, tool: ask.tool.into() },
             agent: ask.agent.as_str(),
@@ -244,6 +255,7 @@ impl Engine {
             approval: approval.as_ref().map(ApprovalId::as_str),
             by: caller.name(),
             code: decision.verdict.code(),
+            content: heard.and_then(|heard| heard.event(added)),
             effect: event::Judgement {
                 by: action.class.by.as_str(),
                 judged: decision.effect,
@@ -264,20 +276,18 @@ impl Engine {
             verdict: decision.verdict.as_str(),
         };
         let draft = self.draft(gathered.chain.clone(), &caller.org, &event)?;
-        // A request for approval is a write, whatever the action is.
-        let reads = decision.effect == Effect::Read && changes.len() == 0;
+        // A request for approval is a write, whatever the action is; and who is answered
+        // must not ask again before its new label holds.
+        let reads = decision.effect == Effect::Read && changes.len() == 0 && added.is_none();
         let grouped = self.settings.read_durability == Durability::Grouped && reads;
         let mut recording = changes.onto(Recording::new(draft), &self.registry);
         if decision.verdict == Verdict::Allow || gathered.chain_ends {
             recording = recording.decided_in(gathered.epoch);
         }
-        self.capture(&id, &caller.org, ask.content)?;
-        let recorded =
-            if grouped { self.recorder.record_grouped(recording).await } else { self.recorder.record(recording).await };
-        let receipt = recorded.map_err(|why| {
-            self.uncapture(&id);
-            Failed::Record(why)
-        })?;
+        let receipt = self.put_down(caller, ask, &id, (recording, grouped)).await?;
+        if let Some(heard) = heard.filter(|_| !added.is_none() && gathered.bearer != gathered.chain) {
+            self.bear(caller, &gathered.bearer, (ask.agent.as_str(), ask.tool), &heard, added).await?;
+        }
         self.observe(&seen, decision.verdict);
         let durability = if receipt.position.is_some() { Durability::Sync } else { Durability::Grouped };
         Ok(Answer {
@@ -289,6 +299,23 @@ impl Engine {
             durability,
             permit: receipt.permit,
             took: Duration::ZERO,
+        })
+    }
+
+    /// Records a decision, and keeps what it is about where that is wanted.
+    async fn put_down(
+        &self,
+        caller: &Caller,
+        ask: Ask<'_>,
+        id: &CheckId,
+        (recording, grouped): (Recording, bool),
+    ) -> Result<Receipt, Failed> {
+        self.capture(id, &caller.org, ask.content)?;
+        let recorded =
+            if grouped { self.recorder.record_grouped(recording).await } else { self.recorder.record(recording).await };
+        recorded.map_err(|why| {
+            self.uncapture(id);
+            Failed::Record(why)
         })
     }
 
@@ -321,7 +348,10 @@ impl Engine {
             (None, Some(id)) if !id.starts_with(SessionId::PREFIX) => ChainId::tracking(&caller.org, trier, id),
             _ => ChainId::from(trier),
         };
+        // Ids that a client makes up bear nothing: it could shed what they bear with another one.
+        let bearer = if chain_ends { chain.clone() } else { ChainId::from(trier) };
         let leaf = session.as_ref().and_then(|s| s.value.unchecked().delegation.clone());
+        let lent = self.lent(leaf);
         Ok(Gathered {
             epoch,
             stop: self.stop_for(&caller.org, ask.tool),
@@ -329,9 +359,11 @@ impl Engine {
             parent_lives: session.as_ref().is_none_or(|s| self.parent_lives(s.value.unchecked())),
             agent,
             session,
+            standing: self.standing(&bearer, lent.links.iter().filter_map(LentLink::from))?,
             chain,
             chain_ends,
-            lent: self.lent(leaf),
+            bearer,
+            lent,
             token,
         })
     }
@@ -341,7 +373,7 @@ impl Engine {
         caller: &Caller,
         ask: Ask<'_>,
         gathered: &Gathered,
-        (seen, action, tool_needs_approval, waits): (&Seen<'_>, Action<'_>, bool, Waits),
+        (seen, action, tool_needs_approval, waits, heard): (&Seen<'_>, Action<'_>, bool, Waits, Option<Heard<'_>>),
     ) -> Decided {
         let key = &self.seal_key;
         let links = gathered.lent.links(key);
@@ -371,13 +403,19 @@ impl Engine {
             tool_wait: waits.tool,
             circuit_wait: waits.circuit,
             tally: self.live.chain(&gathered.chain).unwrap_or(countersign_core::chain::Chain::GENESIS).tally,
+            taint: Taint::NONE,
+            secret_leaves: false,
             finding: None,
             risk: Consequence::Allow,
             reviewer: self.deep.is_some(),
             approval: gathered.approval.as_ref().and_then(|a| a.value.open(key)),
         };
+        if let Some(heard) = heard {
+            heard.tell(ask.tool, &mut facts);
+        }
         let spotted = self.spot(caller, seen, &mut facts);
-        let judged = self.judge(&action, ask.input, &facts);
+        let taint = heard.map_or(Taint::NONE, |heard| heard.held());
+        let judged = self.judge(&action, ask.input, &facts, taint);
         facts.policy = judged.as_ref().map_or(PolicyWord::Silent, Judged::word);
         Decided { decision: decide(action, &facts), judged, spotted, tally: facts.tally }
     }
@@ -521,6 +559,11 @@ pub(crate) struct LentLink {
 }
 
 impl LentLink {
+    /// Who lends.
+    pub(crate) fn from(&self) -> Option<&AgentId> {
+        self.stored.as_ref().map(|stored| &stored.value.unchecked().from)
+    }
+
     fn open(&self, key: &SealKey) -> Link<'_> {
         let delegation = self.stored.as_ref().and_then(|stored| stored.value.open(key));
         let lender = self.lender.as_ref().map(|lender| &lender.value);

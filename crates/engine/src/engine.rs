@@ -16,6 +16,7 @@ use crate::baselines::Baselines;
 use crate::caller::Caller;
 use crate::changes::Changes;
 use crate::clock::{Clock, Entropy};
+use crate::content::ContentGuard;
 use crate::deep::DeepGuard;
 use crate::error::Error;
 use crate::policies::Policies;
@@ -119,6 +120,7 @@ pub struct Engine {
     pub(crate) policies: Policies,
     pub(crate) baselines: Arc<Baselines>,
     pub(crate) deep: Option<Arc<dyn DeepGuard>>,
+    pub(crate) content: Option<ContentGuard>,
 }
 
 /// How the engine is.
@@ -161,6 +163,7 @@ impl Engine {
             policies: Policies::default(),
             baselines,
             deep: None,
+            content: None,
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use countersign_core::chain::Tally;
 use countersign_core::facts::{Action, Facts, SessionFacts};
 use countersign_core::id::ChainId;
+use countersign_core::taint::Taint;
 use countersign_evidence::entry::Draft;
 use countersign_evidence::event::Change;
 use countersign_policy::Request;
@@ -53,13 +54,21 @@ impl Engine {
         }
     }
 
-    /// What the policies in force say of a call; `None` where there are none.
-    pub(crate) fn judge(&self, action: &Action<'_>, input: Option<&str>, facts: &Facts<'_>) -> Option<Judged> {
+    /// What the policies in force say of a call under `taint`, heeded elsewhere or not;
+    /// `None` where there are none.
+    pub(crate) fn judge(
+        &self,
+        action: &Action<'_>,
+        input: Option<&str>,
+        facts: &Facts<'_>,
+        taint: Taint,
+    ) -> Option<Judged> {
         let policies = self.policies.get()?;
         // No policy can name the arguments of a tool that nobody declared.
         let declared = policies.set().tools().get(action.tool);
         let arguments = declared.map_or_else(Map::new, |_| arguments(input));
         let raised = facts.suspicion(action.class.effect);
+        let taint: Vec<String> = taint.labels().map(|label| label.as_str().to_owned()).collect();
         let request = Request {
             organisation: facts.agent.org.as_str(),
             agent: facts.agent.id.as_str(),
@@ -72,7 +81,7 @@ impl Engine {
             trust: UNMEASURED_TRUST,
             suspicion: raised,
             now: facts.now,
-            taint: &[],
+            taint: &taint,
         };
         let judged = policies.judge(&request);
         for error in judged.said.iter().flat_map(|said| &said.errors) {

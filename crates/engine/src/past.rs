@@ -12,6 +12,7 @@ use countersign_core::chain::Tally;
 use countersign_core::effect::Effect;
 use countersign_core::id::{OrgId, SessionId};
 use countersign_core::session::Mode;
+use countersign_core::taint::Taint;
 use countersign_evidence::entry::Entry;
 use countersign_evidence::event::Decision;
 use countersign_policy::{Request, SessionFacts};
@@ -19,6 +20,7 @@ use countersign_store::{Documents, Ledger, StoreError};
 use serde_json::{Map, Value};
 
 use crate::registry::Registry;
+use crate::spot::Heed;
 use crate::vault::Vault;
 
 /// How many entries are read at once.
@@ -60,6 +62,7 @@ pub struct PastCall {
     tally: Tally,
     suspicion: Option<Suspicion>,
     delegation_depth: u32,
+    taint: Vec<String>,
 }
 
 impl PastCall {
@@ -78,7 +81,7 @@ impl PastCall {
             trust: crate::judging::UNMEASURED_TRUST,
             suspicion: self.suspicion,
             now: self.time,
-            taint: &[],
+            taint: &self.taint,
         }
     }
 }
@@ -143,7 +146,12 @@ impl Past<'_> {
         let session = said.session.as_deref().and_then(|id| self.registry.sessions.get(&org, id));
         let is_ours = said.session.as_deref().is_some_and(|id| id.starts_with(SessionId::PREFIX));
         let facts = session.as_ref().map(|stored| stored.value.unchecked());
-        let suspicion = said.session.as_ref().and_then(|_| suspicion(tally));
+        let held = said.content.as_ref().map_or(&[][..], |content| &content.held);
+        // Taint is no reason where it was only watched.
+        let heeded = said.content.as_ref().filter(|content| content.mode == Heed::Enforce.as_str());
+        let heeded = heeded.map_or(Taint::NONE, |content| Taint::named(content.held.iter().copied()));
+        let tainted = || heeded.reason_to_raise(said.effect.judged).map(Suspicion::Tainted);
+        let suspicion = said.session.as_ref().and_then(|_| suspicion(tally)).or_else(tainted);
         let agent = self.registry.agents.any(said.agent);
         Ok(Some(PastCall {
             id: said.id.to_owned(),
@@ -164,6 +172,7 @@ impl Past<'_> {
             delegation_depth: facts
                 .and_then(|session| session.delegation.as_ref())
                 .map_or(0, |id| self.depth(id.as_str())),
+            taint: held.iter().map(|label| (*label).to_owned()).collect(),
             org,
         }))
     }

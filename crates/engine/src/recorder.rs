@@ -184,6 +184,7 @@ struct State {
     commits: AtomicU64,
     lost: AtomicU64,
     orders: AtomicU64,
+    forgets: AtomicBool,
     aside: Mutex<Option<Aside>>,
 }
 
@@ -201,15 +202,15 @@ pub struct Recorder {
 impl Recorder {
     /// Starts the writer. `ledger` must not be written by anyone else.
     pub fn start(ledger: Arc<dyn Ledger>, live: Arc<dyn Live>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let replayed = recover(ledger.as_ref(), live.as_ref())?;
+        let Recovered { moved, is_whole } = recover(ledger.as_ref(), live.as_ref())?;
         let queue = Arc::new(Queue::new(CAPACITY));
-        let state = Arc::new(State::default());
+        let state = Arc::new(State { forgets: AtomicBool::new(!is_whole), ..State::default() });
         let mut writer = Writer {
             ledger,
             live: Arc::clone(&live),
             clock,
             state: Arc::clone(&state),
-            moved: replayed,
+            moved,
             since_checkpoint: 0,
             until_tidy: TIDY_EVERY,
         };
@@ -275,6 +276,11 @@ impl Recorder {
         *self.state.aside.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(work));
     }
 
+    /// Whether a chain that is not in memory may yet be in the ledger.
+    pub(crate) fn forgets(&self) -> bool {
+        self.state.forgets.load(Ordering::Acquire)
+    }
+
     /// How many recordings wait.
     pub fn waiting(&self) -> usize {
         self.queue.len()
@@ -300,9 +306,17 @@ impl Drop for Recorder {
 
 type Chains = HashMap<ChainId, Chain, RandomState>;
 
+/// Where a start found things.
+struct Recovered {
+    /// The chains that moved after the checkpoint.
+    moved: Chains,
+    /// Whether every chain there is is in memory.
+    is_whole: bool,
+}
+
 /// Brings `live` to where the ledger stands: the last checkpoint, and the
-/// entries after it. Returns the chains that moved after the checkpoint.
-fn recover(ledger: &dyn Ledger, live: &dyn Live) -> Result<Chains, StoreError> {
+/// entries after it.
+fn recover(ledger: &dyn Ledger, live: &dyn Live) -> Result<Recovered, StoreError> {
     let checkpoint = ledger.checkpoint(KEEP_CHAINS)?;
     let length = ledger.length()?;
     if length < checkpoint.position {
@@ -312,12 +326,13 @@ fn recover(ledger: &dyn Ledger, live: &dyn Live) -> Result<Chains, StoreError> {
     for (id, chain) in checkpoint.chains.iter().rev() {
         live.advance(id, *chain);
     }
+    let is_whole = checkpoint.chains.len() < KEEP_CHAINS;
     let mut moved = Chains::default();
     let mut position = checkpoint.position;
     loop {
         let entries = ledger.read(position, BATCH)?;
         if entries.is_empty() {
-            return Ok(moved);
+            return Ok(Recovered { moved, is_whole });
         }
         for bytes in entries {
             let corrupt = |what: &str| StoreError::Corrupt(format!("entry {position}: {what}"));
@@ -332,7 +347,7 @@ fn recover(ledger: &dyn Ledger, live: &dyn Live) -> Result<Chains, StoreError> {
                     "its chain does not continue; run `countersign evidence verify` on the data directory",
                 ));
             }
-            let after = before.step(&bytes, entry.count());
+            let after = entry.onto(before, &bytes);
             live.advance(&id, after);
             moved.insert(id, after);
             position += 1;
@@ -505,7 +520,10 @@ impl Writer {
 
     /// Forgets what long did not move.
     fn tidy(&mut self) {
-        self.live.forget(KEEP_CHAINS, self.clock.monotonic());
+        // Before anything is forgotten: who misses a chain meanwhile looks in the ledger.
+        let before = self.state.forgets.swap(true, Ordering::AcqRel);
+        let gone = self.live.forget(KEEP_CHAINS, self.clock.monotonic());
+        self.state.forgets.store(before || gone > 0, Ordering::Release);
         self.until_tidy = TIDY_EVERY;
     }
 

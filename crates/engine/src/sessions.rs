@@ -121,7 +121,7 @@ impl Engine {
         self.stored_session(caller, id).map(|stored| self.view(&stored.value))
     }
 
-    fn stored_session(&self, caller: &Caller, id: &str) -> Result<Arc<Stored<Sealed<Session>>>, Error> {
+    pub(crate) fn stored_session(&self, caller: &Caller, id: &str) -> Result<Arc<Stored<Sealed<Session>>>, Error> {
         caller.needs(Right::Read)?;
         let visible = |stored: &Arc<Stored<Sealed<Session>>>| {
             caller.proof.as_ref().is_none_or(|proof| proof.agent == stored.value.unchecked().agent)

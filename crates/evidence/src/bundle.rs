@@ -404,7 +404,7 @@ impl Replay {
         if entry.chain.prev != at.chain.head {
             return Err(Fault::WrongHead(id));
         }
-        at.chain = at.chain.step(bytes, entry.count());
+        at.chain = entry.onto(at.chain, bytes);
         self.chains.insert(id, at);
         self.entries += 1;
         Ok(())

@@ -39,6 +39,13 @@ impl<'a> Scanner<'a> {
         self.string().filter(|text| !text.contains('\\'))
     }
 
+    /// An array of strings without escapes: what they say.
+    pub fn plain_strings(&mut self) -> Option<Vec<&'a str>> {
+        let mut all = Vec::new();
+        self.array_of(|scanner| scanner.plain_string().map(|text| all.push(text)))?;
+        Some(all)
+    }
+
     /// An integer that is not negative.
     pub fn integer(&mut self) -> Option<u64> {
         let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -84,7 +91,7 @@ impl<'a> Scanner<'a> {
         match self.rest().first()? {
             b'"' => self.string().map(drop),
             b'{' => self.object(|scanner, _| scanner.nested(inner)),
-            b'[' => self.array(inner),
+            b'[' => self.array_of(|scanner| scanner.nested(inner)),
             b't' => self.literal("true"),
             b'f' => self.literal("false"),
             b'n' => self.literal("null"),
@@ -96,13 +103,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn array(&mut self, levels: u8) -> Option<()> {
+    /// An array, whose elements `read` gets over.
+    fn array_of(&mut self, mut read: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.byte(b'[')?;
         if self.byte(b']').is_some() {
             return Some(());
         }
         loop {
-            self.nested(levels)?;
+            read(self)?;
             match self.next()? {
                 b',' => {}
                 b']' => return Some(()),

@@ -18,6 +18,7 @@ use countersign_core::chain::{Chain, Count};
 use countersign_core::digest::Digest;
 use countersign_core::effect::Effect;
 use countersign_core::id::{ChainId, OrgId};
+use countersign_core::taint::Taint;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -32,6 +33,7 @@ pub const FORMAT: &str = "countersign.entry/1";
 pub struct Draft {
     chain: ChainId,
     count: Option<Count>,
+    taint: Taint,
     tail: Vec<u8>,
 }
 
@@ -65,7 +67,7 @@ impl Draft {
         let mut tail = Vec::with_capacity(640);
         let whole = Tail { event, format: FORMAT, kind: E::KIND, org: org.map(OrgId::as_str), time: Text(time) };
         serde_json::to_writer(&mut tail, &whole)?;
-        Ok(Self { chain, count: event.count(), tail })
+        Ok(Self { chain, count: event.count(), taint: event.taint(), tail })
     }
 
     /// The chain the entry goes onto.
@@ -92,7 +94,7 @@ impl Draft {
         let _ =
             write!(bytes, r#"{{"chain":{{"id":"{}","index":{},"prev":"{head}"}},"#, self.chain.as_str(), before.length);
         bytes.extend_from_slice(self.tail.get(1..).unwrap_or_default());
-        let after = before.step(&bytes, self.count);
+        let after = before.step(&bytes, self.count).tainted(self.taint);
         (bytes, after)
     }
 }
@@ -142,10 +144,39 @@ struct CountedEffect<'a> {
     judged: Cow<'a, str>,
 }
 
+#[derive(Deserialize)]
+struct Took<'a> {
+    #[serde(default, borrow)]
+    content: Option<Added<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Added<'a> {
+    #[serde(default, borrow)]
+    added: Vec<Cow<'a, str>>,
+}
+
 impl<'a> Entry<'a> {
     /// Reads an entry's bytes.
     pub fn read(bytes: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
+    }
+
+    /// Where a chain that stands at `before` stands after this entry, whose bytes are `bytes`.
+    #[must_use]
+    pub fn onto(&self, before: Chain, bytes: &[u8]) -> Chain {
+        before.step(bytes, self.count()).tainted(self.taint())
+    }
+
+    /// What the entry taints its chain with.
+    #[must_use]
+    pub fn taint(&self) -> Taint {
+        if !takes(self.kind) {
+            return Taint::NONE;
+        }
+        let read = serde_json::from_str::<Took<'_>>(self.event.get()).ok();
+        let added = read.and_then(|took| took.content).map(|content| content.added);
+        added.map_or(Taint::NONE, |added| Taint::named(added.iter().map(Cow::as_ref)))
     }
 
     /// What the entry adds to its chain's tally.
@@ -167,4 +198,9 @@ pub(crate) fn counted(verdict: &str, effect: &str) -> Option<Count> {
         "deny" => Count::Denied,
         _ => Count::Waiting,
     })
+}
+
+/// Whether an entry of this kind can taint its chain.
+pub(crate) fn takes(kind: &str) -> bool {
+    matches!(kind, "decision" | "content")
 }

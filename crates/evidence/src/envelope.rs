@@ -5,9 +5,10 @@
 
 use countersign_core::chain::Count;
 use countersign_core::digest::Digest;
+use countersign_core::taint::Taint;
 
 use crate::canonical::Scanner;
-use crate::entry::{FORMAT, counted};
+use crate::entry::{FORMAT, counted, takes};
 
 /// An entry in canonical form.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Envelope<'a> {
     pub time: &'a str,
     /// What it adds to its chain's tally.
     pub count: Option<Count>,
+    /// What it taints its chain with.
+    pub taint: Taint,
 }
 
 impl<'a> Envelope<'a> {
@@ -38,9 +41,13 @@ impl<'a> Envelope<'a> {
         scanner.literal(r#","prev":"#)?;
         let prev = Digest::parse(scanner.plain_string()?).ok()?;
         scanner.literal(r#"},"event":"#)?;
-        let (mut verdict, mut judged) = (None, None);
+        let (mut verdict, mut judged, mut added) = (None, None, Vec::new());
         scanner.object(|scanner, name| match name {
             "verdict" => scanner.plain_string().map(|word| verdict = Some(word)),
+            "content" => scanner.object(|scanner, name| match name {
+                "added" => scanner.plain_strings().map(|names| added = names),
+                _ => scanner.value(),
+            }),
             "effect" => scanner.object(|scanner, name| match name {
                 "final" => scanner.plain_string().map(|word| judged = Some(word)),
                 _ => scanner.value(),
@@ -59,6 +66,7 @@ impl<'a> Envelope<'a> {
         scanner.literal("}")?;
         scanner.end()?;
         let count = if kind == "decision" { counted(verdict?, judged?) } else { None };
-        Some(Self { chain, index, prev, kind, time, count })
+        let taint = if takes(kind) { Taint::named(added) } else { Taint::NONE };
+        Some(Self { chain, index, prev, kind, time, count, taint })
     }
 }

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use countersign_core::chain::Count;
 use countersign_core::digest::Digest;
 use countersign_core::effect::Effect;
+use countersign_core::taint::Taint;
 use serde::{Deserialize, Serialize};
 
 /// Something that is recorded.
@@ -21,6 +22,11 @@ pub trait Event: Serialize {
     /// What the event adds to its chain's tally.
     fn count(&self) -> Option<Count> {
         None
+    }
+
+    /// What the event taints its chain with.
+    fn taint(&self) -> Taint {
+        Taint::NONE
     }
 }
 
@@ -42,6 +48,10 @@ pub struct Decision<'a> {
     /// The stable code of a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'a str>,
+    /// What was found in what the call says, and what the session had taken in; absent
+    /// where there is neither.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub content: Option<Content<'a>>,
     /// The effect, and what decided it.
     #[serde(borrow)]
     pub effect: Judgement<'a>,
@@ -168,6 +178,50 @@ pub struct Points<'a> {
     pub word: &'a str,
 }
 
+/// What was found in content, and the labels that come of it. Never its words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content<'a> {
+    /// The labels that the chain has from this entry on and had not before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub added: Vec<&'a str>,
+    /// What was found, the gravest first; not more than an entry has room for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub findings: Vec<ContentFinding<'a>>,
+    /// How much was found, listed or not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub found: u64,
+    /// The labels that hold: those a decision was judged by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    pub held: Vec<&'a str>,
+    /// `enforce`, or `watch` where nothing follows.
+    pub mode: &'a str,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+impl Content<'_> {
+    fn taint(&self) -> Taint {
+        Taint::named(self.added.iter().copied())
+    }
+}
+
+/// Something that was found in content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentFinding<'a> {
+    /// The text it is in: a JSON pointer.
+    #[serde(borrow)]
+    pub at: Cow<'a, str>,
+    /// The keyed digest of what was found.
+    pub digest: Digest,
+    /// What it is.
+    pub family: &'a str,
+    /// `low`, `medium` or `high`.
+    pub severity: &'a str,
+}
+
 /// An action, without its arguments.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Action<'a> {
@@ -205,6 +259,36 @@ impl Event for Decision<'_> {
             "deny" => Count::Denied,
             _ => Count::Waiting,
         })
+    }
+
+    fn taint(&self) -> Taint {
+        self.content.as_ref().map_or(Taint::NONE, Content::taint)
+    }
+}
+
+/// What an agent took in, as its caller reports it: what a tool returned.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Taken<'a> {
+    /// The agent.
+    pub agent: &'a str,
+    /// The key that reported.
+    pub by: &'a str,
+    /// What was found, and what comes of it.
+    #[serde(borrow)]
+    pub content: Content<'a>,
+    /// The session; absent where it is what the agent did under an id it made up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<&'a str>,
+    /// The tool it came from.
+    #[serde(borrow)]
+    pub tool: Cow<'a, str>,
+}
+
+impl Event for Taken<'_> {
+    const KIND: &'static str = "content";
+
+    fn taint(&self) -> Taint {
+        self.content.taint()
     }
 }
 

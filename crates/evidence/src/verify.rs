@@ -107,7 +107,7 @@ fn follow(before: Chain, entry: &Envelope<'_>, bytes: &[u8]) -> Result<Chain, Fa
     if entry.prev != before.head {
         return Err(Fault::WrongHead { chain: chain() });
     }
-    Ok(before.step(bytes, entry.count))
+    Ok(before.step(bytes, entry.count).tainted(entry.taint))
 }
 
 /// An entry that is canonical.
@@ -125,9 +125,9 @@ fn the_long_way(bytes: &[u8]) -> Result<Envelope<'_>, Fault> {
     if crate::canonical(&value).map_err(Fault::Unreadable)? != bytes {
         return Err(Fault::NotCanonical);
     }
-    let count = entry.count();
+    let (count, taint) = (entry.count(), entry.taint());
     let (place, kind, time) = (entry.chain, entry.kind, entry.time);
-    Ok(Envelope { chain: place.id, index: place.index, prev: place.prev, kind, time, count })
+    Ok(Envelope { chain: place.id, index: place.index, prev: place.prev, kind, time, count, taint })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use countersign_core::chain::{Chain, Count};
 use countersign_core::digest::Digest;
 use countersign_core::id::{ChainId, OrgId};
+use countersign_core::taint::Label;
 use countersign_core::{Effect, Timestamp};
 use countersign_evidence::canonical;
 use countersign_evidence::entry::{Draft, Entry};
@@ -125,15 +126,37 @@ fn what_is_written_reads_back_as_it_was() {
 }
 
 #[test]
-fn an_entry_counts_as_its_event_does() {
+fn an_entry_counts_and_taints_as_its_event_does() {
     for text in NASTY {
         let mut before = Chain::GENESIS;
         for (kind, count, draft) in every_kind(&chain(), text) {
             let (bytes, after) = draft.seal(before);
-            assert_eq!(Entry::read(&bytes).unwrap().count(), count, "{kind}");
+            let entry = Entry::read(&bytes).unwrap();
+            assert_eq!(entry.count(), count, "{kind}");
+            assert_eq!(entry.onto(before, &bytes), after, "{kind}");
+            assert_eq!(entry.taint().is_none(), !bytes.windows(9).any(|word| word == b"\"added\":["), "{kind}");
             before = after;
         }
+        let labels: Vec<_> = before.taint.labels().map(Label::as_str).collect();
+        assert_eq!(labels, ["untrusted_content", "secret_seen"]);
     }
+}
+
+#[test]
+fn nothing_but_a_decision_and_what_was_taken_in_taints_and_what_is_not_known_counts_as_not_looked_at() {
+    let taint = |kind: &str, added: &str| {
+        let event = format!(r#"{{"content":{{"added":{added}}},"effect":{{"final":"read"}},"verdict":"allow"}}"#);
+        let entry = format!(
+            r#"{{"chain":{{"id":"c","index":0,"prev":"{}"}},"event":{event},"format":"f","kind":"{kind}","time":"t"}}"#,
+            Digest::ZERO
+        );
+        Entry::read(entry.as_bytes()).unwrap().taint().labels().map(Label::as_str).collect::<Vec<_>>()
+    };
+    for kind in ["decision", "content"] {
+        assert_eq!(taint(kind, r#"["secret_seen","of_tomorrow"]"#), ["secret_seen", "unexamined"]);
+        assert_eq!(taint(kind, "[]"), [""; 0]);
+    }
+    assert_eq!(taint("outcome", r#"["secret_seen"]"#), [""; 0]);
 }
 
 #[test]

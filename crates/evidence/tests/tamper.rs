@@ -110,7 +110,7 @@ impl Published {
             let chain = chains.entry(id).or_insert(Chain::GENESIS);
             value["chain"] = json!({ "id": id, "index": chain.length, "prev": chain.head.to_string() });
             let bytes = canonical(&value).unwrap();
-            *chain = chain.step(&bytes, Entry::read(&bytes).unwrap().count());
+            *chain = Entry::read(&bytes).unwrap().onto(*chain, &bytes);
             entries.push(bytes);
         }
         let signer = Signer::new(KeyName::parse("log.example/main").unwrap(), SigningKey::from_bytes(&[1; 32]));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use countersign_core::chain::Chain;
 use countersign_core::id::ChainId;
 use countersign_core::limits::Rate;
+use countersign_core::taint::Taint;
 
 use crate::{Batch, Checkpoint, Document, Documents, Ledger, Live, StoreError, Write};
 
@@ -99,6 +100,7 @@ fn chain(length: u64) -> Chain {
     chain.tally.read = length * 10 + 1;
     chain.tally.write = length * 10 + 2;
     chain.tally.denied = length * 10 + 3;
+    chain.taint = Taint::from_bits(u8::try_from(length % 64).unwrap());
     chain
 }
 

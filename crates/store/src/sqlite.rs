@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use countersign_core::Digest;
 use countersign_core::chain::{Chain, Tally};
 use countersign_core::id::ChainId;
+use countersign_core::taint::Taint;
 use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, TransactionBehavior, params};
 
@@ -88,7 +89,7 @@ impl Ledger for SqliteStore {
 
     fn chain(&self, id: &ChainId) -> Result<Option<Chain>, StoreError> {
         self.readers.read(|conn| {
-            let sql = "SELECT id, length, head, total, read, write, denied FROM chains WHERE id = ?1";
+            let sql = "SELECT id, length, head, total, read, write, denied, taint FROM chains WHERE id = ?1";
             let chain = conn.prepare_cached(sql)?.query_row([id.as_str()], to_chain).optional()?;
             Ok(chain.map(|(_, chain)| chain))
         })
@@ -99,7 +100,8 @@ impl Ledger for SqliteStore {
             let snapshot = conn.unchecked_transaction()?;
             let mut position = snapshot.prepare_cached("SELECT position FROM checkpoint")?;
             let position = position.query_row([], |row| row.get(0)).optional()?;
-            let sql = "SELECT id, length, head, total, read, write, denied FROM chains ORDER BY moved DESC LIMIT ?1";
+            let sql =
+                "SELECT id, length, head, total, read, write, denied, taint FROM chains ORDER BY moved DESC LIMIT ?1";
             let mut chains = snapshot.prepare_cached(sql)?;
             let chains = chains.query_map([at_most(limit)], to_chain)?.collect::<Result<_, _>>()?;
             Ok(Checkpoint { position: position.unwrap_or(0), chains })
@@ -183,15 +185,16 @@ fn checkpoint(conn: &Connection, chains: &[(ChainId, Chain)]) -> Result<(), Stor
     conn.prepare_cached(sql)?.execute([length(conn)?])?;
     let latest = "SELECT max(moved) FROM chains";
     let latest: Option<u64> = conn.prepare_cached(latest)?.query_row([], |row| row.get(0))?;
-    let sql = "INSERT INTO chains (id, length, head, total, read, write, denied, moved)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    let sql = "INSERT INTO chains (id, length, head, total, read, write, denied, moved, taint)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                ON CONFLICT (id) DO UPDATE SET
-               length = ?2, head = ?3, total = ?4, read = ?5, write = ?6, denied = ?7, moved = ?8";
+               length = ?2, head = ?3, total = ?4, read = ?5, write = ?6, denied = ?7, moved = ?8, taint = ?9";
     let mut upsert = conn.prepare_cached(sql)?;
     for (moved, (id, chain)) in (latest.unwrap_or(0) + 1..).zip(chains) {
         let Tally { total, read, write, denied } = chain.tally;
         let head = chain.head.as_bytes();
-        upsert.execute(params![id.as_str(), chain.length, head, total, read, write, denied, moved])?;
+        let taint = chain.taint.bits();
+        upsert.execute(params![id.as_str(), chain.length, head, total, read, write, denied, moved, taint])?;
     }
     Ok(())
 }
@@ -200,7 +203,8 @@ fn to_chain(row: &Row<'_>) -> rusqlite::Result<(ChainId, Chain)> {
     let id = ChainId::try_from(row.get::<_, String>(0)?)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into()))?;
     let tally = Tally { total: row.get(3)?, read: row.get(4)?, write: row.get(5)?, denied: row.get(6)? };
-    Ok((id, Chain { length: row.get(1)?, head: Digest::from_bytes(row.get(2)?), tally }))
+    let taint = Taint::from_bits(row.get(7)?);
+    Ok((id, Chain { length: row.get(1)?, head: Digest::from_bytes(row.get(2)?), tally, taint }))
 }
 
 fn to_document(row: &Row<'_>) -> rusqlite::Result<Document> {

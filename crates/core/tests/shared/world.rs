@@ -14,6 +14,7 @@ use countersign_core::facts::{PolicyWord, SessionFacts};
 use countersign_core::id::{AgentId, OrgId, SessionId};
 use countersign_core::risk::Consequence;
 use countersign_core::session::{Mode, Session, Source};
+use countersign_core::taint::Taint;
 use countersign_core::{Action, Decision, Facts, Timestamp, decide};
 
 /// Everything a decision needs to know, owned.
@@ -33,6 +34,8 @@ pub struct World {
     pub tool_wait: Option<Duration>,
     pub circuit_wait: Option<Duration>,
     pub tally: Tally,
+    pub taint: Taint,
+    pub secret_leaves: bool,
     pub finding: Option<Finding>,
     pub risk: Consequence,
     pub reviewer: bool,
@@ -115,6 +118,8 @@ impl World {
             tool_wait: None,
             circuit_wait: None,
             tally: Tally::default(),
+            taint: Taint::NONE,
+            secret_leaves: false,
             finding: None,
             risk: Consequence::Allow,
             reviewer: false,
@@ -155,6 +160,8 @@ impl World {
             tool_wait: self.tool_wait,
             circuit_wait: self.circuit_wait,
             tally: self.tally,
+            taint: self.taint,
+            secret_leaves: self.secret_leaves,
             finding: self.finding,
             risk: self.risk,
             reviewer: self.reviewer,

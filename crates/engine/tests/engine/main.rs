@@ -11,6 +11,7 @@
 
 mod agents;
 mod checks;
+mod content;
 mod counters;
 mod decisions;
 mod deep;

@@ -14,8 +14,8 @@ use countersign_core::seal::SealKey;
 use countersign_core::session::{Mode, Session};
 use countersign_core::{Digest, Verdict};
 use countersign_engine::{
-    Answer, Ask, Caller, DeepGuard, Engine, Error, NewAgent, NewDelegation, NewKey, NewServer, NewToken, Parts, Report,
-    Settings, Tool, Tracing, Vault,
+    Answer, Ask, Caller, ContentGuard, DeepGuard, Engine, Error, Heed, NewAgent, NewDelegation, NewKey, NewServer,
+    NewToken, Parts, Report, Settings, Sources, Tool, Tracing, Vault,
 };
 use countersign_evidence::entry::Entry;
 use countersign_evidence::trace::key::SigningKey;
@@ -86,11 +86,19 @@ pub struct Choice {
     pub loses_checkpoints: bool,
     pub settings: Settings,
     pub captures: bool,
+    /// How far what calls say is heeded; nobody looks where nothing is chosen.
+    pub content: Option<Heed>,
 }
 
 /// A vault that ends with the world, and keeps payloads for an hour.
 fn vault() -> Vault {
     Vault::new(Payloads::in_memory().unwrap(), [3; 32], true, Duration::from_hours(1))
+}
+
+/// A guard that knows that the web is outside, and the operator's own wiki is not.
+fn inspecting(heed: Heed) -> ContentGuard {
+    let sources = Sources { untrusted: patterns(&["web/*"]), trusted: patterns(&["wiki/*"]) };
+    ContentGuard::new([5; 32], heed, sources).unwrap()
 }
 
 /// An engine, what it is made of, and the people of its first organisation.
@@ -367,7 +375,12 @@ fn start(
 ) -> (Arc<Engine>, Arc<MemoryLive>) {
     let live = Arc::new(MemoryLive::default());
     let parts = Parts { live: live.clone(), ..parts(tap, documents, given, choice) };
-    (Arc::new(Engine::start(parts).unwrap()), live)
+    let engine = Engine::start(parts).unwrap();
+    let engine = match choice.content {
+        Some(heed) => engine.inspected_by(inspecting(heed)),
+        None => engine,
+    };
+    (Arc::new(engine), live)
 }
 
 fn parts(

@@ -6,8 +6,8 @@ use countersign_core::id::{ChainId, OrgId};
 use countersign_core::{Digest, Effect, Timestamp};
 use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{
-    Action, Approval, Change, Decision, Event, Finding, Judgement, LogKey, Outcome, Points, Policies, Rejection,
-    Review, Revocation, Risk, Scored, Shadow, Trace,
+    Action, Approval, Change, Content, ContentFinding, Decision, Event, Finding, Judgement, LogKey, Outcome, Points,
+    Policies, Rejection, Review, Revocation, Risk, Scored, Shadow, Taken, Trace,
 };
 
 /// The kind of an event, what it adds to a tally, and its entry but for its place.
@@ -27,6 +27,7 @@ pub fn decision<'a>(text: &'a str, verdict: &'a str, judged: Effect) -> Decision
         approval: Some("appr_1"),
         by: "key_1",
         code: Some("session_read_only"),
+        content: Some(content(text)),
         effect: Judgement { by: "keyword", judged, raised: Some("denial_rate"), word: Some("create") },
         epoch: 3,
         gate: Some("session"),
@@ -61,10 +62,30 @@ pub fn decision<'a>(text: &'a str, verdict: &'a str, judged: Effect) -> Decision
     }
 }
 
+/// Content of which everything is said.
+fn content(text: &str) -> Content<'_> {
+    let digest = Digest::of(b"found");
+    Content {
+        added: vec!["untrusted_content", "secret_seen"],
+        findings: vec![ContentFinding { at: text.into(), digest, family: "aws_access_key", severity: "high" }],
+        found: 2,
+        held: vec!["unexamined"],
+        mode: "enforce",
+    }
+}
+
 fn sample<E: Event>(chain: &ChainId, event: &E) -> Sample {
     let org = OrgId::parse("acme").unwrap();
     let time = Timestamp::parse("2026-11-21T08:00:00Z").unwrap();
     (E::KIND, event.count(), Draft::new(chain.clone(), Some(&org), time, event).unwrap())
+}
+
+/// What was taken in, saying everything it can, then as little as it can.
+fn taken(chain: &ChainId, text: &str) -> [Sample; 2] {
+    let taken =
+        Taken { agent: "agent_1", by: "key_1", content: content(text), session: Some("sess_1"), tool: text.into() };
+    let nothing = Content { added: Vec::new(), findings: Vec::new(), found: 0, held: Vec::new(), mode: "watch" };
+    [sample(chain, &taken), sample(chain, &Taken { content: nothing, session: None, ..taken.clone() })]
 }
 
 /// Every kind of event, saying everything it can, then saying as little as it can.
@@ -73,6 +94,7 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
     let short = Decision {
         approval: None,
         code: None,
+        content: None,
         effect: Judgement { raised: None, word: None, ..decision.effect.clone() },
         gate: None,
         policies: None,
@@ -133,7 +155,7 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
     };
     let rotated = LogKey { endorsement: Some(text.into()), previous: Some(text.into()), vkey: text.into() };
     let first = LogKey { endorsement: None, previous: None, ..rotated.clone() };
-    vec![
+    let mut samples = vec![
         sample(chain, &decision),
         sample(chain, &short),
         sample(chain, &outcome),
@@ -148,5 +170,7 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         sample(chain, &rotated),
         sample(chain, &first),
         sample(chain, &quiet),
-    ]
+    ];
+    samples.extend(taken(chain, text));
+    samples
 }

@@ -17,7 +17,10 @@ use crate::StoreError;
 const APPLICATION: i32 = 0x4353_474E;
 
 /// The schema below. Any change to it is another version.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
+
+/// What makes the schema of each version that of the next, beginning with version 1.
+const STEPS: [&str; 1] = ["ALTER TABLE chains ADD COLUMN taint INTEGER NOT NULL DEFAULT 0;"];
 
 // Chains have a rowid, for the index on `moved` to point at: a checkpoint took
 // a quarter less time, and reading the latest a tenth.
@@ -30,7 +33,7 @@ CREATE TABLE documents (
 CREATE TABLE chains (
     id TEXT NOT NULL PRIMARY KEY, length INTEGER NOT NULL, head BLOB NOT NULL,
     total INTEGER NOT NULL, read INTEGER NOT NULL, write INTEGER NOT NULL, denied INTEGER NOT NULL,
-    moved INTEGER NOT NULL
+    moved INTEGER NOT NULL, taint INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX chains_moved ON chains (moved);
 CREATE TABLE checkpoint (only INTEGER PRIMARY KEY CHECK (only = 0), position INTEGER NOT NULL) STRICT;
@@ -76,6 +79,7 @@ pub fn writer(path: &Path) -> Result<Connection, StoreError> {
     let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let is_new = is_empty(&conn)?;
     if !is_new {
+        upgrade(&mut conn)?;
         recognise(&conn)?;
     }
     conn.pragma_update(None, "page_size", 8192)?;
@@ -128,6 +132,18 @@ fn identity(conn: &Connection) -> Result<(i32, i32), StoreError> {
     Ok((application, version))
 }
 
+/// Brings a store of an earlier version to this one, whole or not at all.
+fn upgrade(conn: &mut Connection) -> Result<(), StoreError> {
+    let (APPLICATION, version) = identity(conn)? else { return Ok(()) };
+    let behind = usize::try_from(version).ok().and_then(|version| STEPS.get(version.checked_sub(1)?..));
+    let Some(steps @ [_, ..]) = behind else { return Ok(()) };
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    steps.iter().try_for_each(|step| tx.execute_batch(step))?;
+    tx.pragma_update(None, "user_version", VERSION)?;
+    tx.commit()?;
+    Ok(())
+}
+
 fn recognise(conn: &Connection) -> Result<(), StoreError> {
     match identity(conn)? {
         (APPLICATION, VERSION) => Ok(()),
@@ -142,8 +158,12 @@ fn recognise(conn: &Connection) -> Result<(), StoreError> {
 mod tests {
     use std::fs;
 
+    use countersign_core::chain::Chain;
+    use countersign_core::id::ChainId;
+    use countersign_core::taint::Taint;
+
     use super::*;
-    use crate::{Ledger as _, SqliteStore};
+    use crate::{Batch, Ledger as _, SqliteStore};
 
     fn corrupt(opened: Result<SqliteStore, StoreError>) -> String {
         match opened {
@@ -182,8 +202,28 @@ mod tests {
         drop(SqliteStore::open(&path).unwrap());
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
         for opened in [SqliteStore::open(&path), SqliteStore::open_read_only(&path)] {
-            assert_eq!(corrupt(opened), "schema version 7, expected version 1");
+            assert_eq!(corrupt(opened), "schema version 7, expected version 2");
         }
+    }
+
+    #[test]
+    fn a_store_of_the_version_before_is_brought_to_this_one_and_keeps_what_it_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let id = ChainId::parse("sess_1").unwrap();
+        let chain = Chain { length: 3, ..Chain::GENESIS };
+        let store = SqliteStore::open(&path).unwrap();
+        store.commit(&Batch { chains: vec![(id.clone(), chain)], ..Batch::default() }).unwrap();
+        drop(store);
+        let before = "ALTER TABLE chains DROP COLUMN taint; PRAGMA user_version = 1;";
+        Connection::open(&path).unwrap().execute_batch(before).unwrap();
+        assert_eq!(corrupt(SqliteStore::open_read_only(&path)), "schema version 1, expected version 2");
+        let store = SqliteStore::open(&path).unwrap();
+        assert_eq!(store.chain(&id).unwrap(), Some(chain));
+        let tainted = chain.tainted(Taint::from_bits(1));
+        store.commit(&Batch { chains: vec![(id.clone(), tainted)], ..Batch::default() }).unwrap();
+        drop(store);
+        assert_eq!(SqliteStore::open(&path).unwrap().chain(&id).unwrap(), Some(tainted));
     }
 
     #[test]

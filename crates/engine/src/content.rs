@@ -1,0 +1,73 @@
+//! Looking at what calls say: what an operator may choose about it, and what comes of it.
+
+use countersign_content::{DigestKey, Findings, Inspector, InspectorError, Source, brought};
+use countersign_core::capability::{Pattern, allows};
+use countersign_core::taint::Taint;
+use serde_json::Value;
+
+use crate::spot::Heed;
+
+/// What an operator says of where content comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Tools that bring content from outside when they are called.
+    pub untrusted: Vec<Pattern>,
+    /// Tools whose results the operator answers for. What is not named is not trusted.
+    pub trusted: Vec<Pattern>,
+}
+
+/// Looks at what calls say.
+#[derive(Debug)]
+pub struct ContentGuard {
+    inspector: Inspector,
+    pub(crate) heed: Heed,
+    sources: Sources,
+}
+
+impl ContentGuard {
+    /// A guard whose findings tell digests under `key`. Fails where the program was built wrong.
+    pub fn new(key: [u8; 32], heed: Heed, sources: Sources) -> Result<Self, InspectorError> {
+        Ok(Self { inspector: Inspector::new(DigestKey::new(key))?, heed, sources })
+    }
+
+    /// What is found in the arguments, as JSON text, and the summary of a call.
+    pub(crate) fn look(&self, input: Option<&str>, summary: &str) -> Looked {
+        // It was read before. If it cannot be read again, it is looked at as a text.
+        let value = |text| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+        let findings = self.inspector.inspect(&input.map_or(Value::Null, value), summary);
+        // The agent's own words: what they say counts, not where they come from.
+        Looked { taint: brought(Source::Trusted, &findings), findings }
+    }
+
+    /// Whether calling a tool brings content from outside.
+    pub(crate) fn is_untrusted(&self, tool: &str) -> bool {
+        allows(&self.sources.untrusted, tool)
+    }
+
+    /// What is found in content that a tool returned, as a caller reports it.
+    pub(crate) fn look_at(&self, tool: &str, content: &Value) -> Looked {
+        let mut findings = self.inspector.inspect(content, "");
+        for finding in &mut findings.list {
+            finding.at = finding.at.replacen("/arguments", "/content", 1);
+        }
+        let is_trusted = allows(&self.sources.trusted, tool) && !self.is_untrusted(tool);
+        let source = if is_trusted { Source::Trusted } else { Source::Untrusted };
+        Looked { taint: brought(source, &findings), findings }
+    }
+}
+
+/// What was found in what a call says.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    pub(crate) findings: Findings,
+    pub(crate) taint: Taint,
+}
+
+/// What is held already when a call is decided.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Standing {
+    /// By the chain that bears the call's labels.
+    pub(crate) own: Taint,
+    /// By those who lent what the call rests on.
+    pub(crate) lent: Taint,
+}
