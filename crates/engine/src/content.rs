@@ -32,9 +32,7 @@ impl ContentGuard {
 
     /// What is found in the arguments, as JSON text, and the summary of a call.
     pub(crate) fn look(&self, input: Option<&str>, summary: &str) -> Looked {
-        // It was read before. If it cannot be read again, it is looked at as a text.
-        let value = |text| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-        let findings = self.inspector.inspect(&input.map_or(Value::Null, value), summary);
+        let findings = self.inspector.inspect(&input.map_or(Value::Null, read), summary);
         // The agent's own words: what they say counts, not where they come from.
         Looked { taint: brought(Source::Trusted, &findings), findings }
     }
@@ -44,9 +42,9 @@ impl ContentGuard {
         allows(&self.sources.untrusted, tool)
     }
 
-    /// What is found in content that a tool returned, as a caller reports it.
-    pub(crate) fn look_at(&self, tool: &str, content: &Value) -> Looked {
-        let mut findings = self.inspector.inspect(content, "");
+    /// What is found in content, as JSON text, that a tool returned.
+    pub(crate) fn look_at(&self, tool: &str, content: &str) -> Looked {
+        let mut findings = self.inspector.inspect(&read(content), "");
         for finding in &mut findings.list {
             finding.at = finding.at.replacen("/arguments", "/content", 1);
         }
@@ -56,7 +54,12 @@ impl ContentGuard {
     }
 }
 
-/// What was found in what a call says.
+/// What was read before. If it cannot be read again, it is looked at as a text.
+fn read(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// What was found in what a call says, or in what a tool returned.
 #[derive(Debug)]
 pub(crate) struct Looked {
     pub(crate) findings: Findings,

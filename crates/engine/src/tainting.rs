@@ -16,7 +16,6 @@ use countersign_core::role::Right;
 use countersign_core::taint::{Label, Taint};
 use countersign_evidence::event;
 use countersign_store::StoreError;
-use serde_json::Value;
 
 use crate::caller::Caller;
 use crate::content::{ContentGuard, Looked, Standing};
@@ -73,8 +72,8 @@ impl<'a> Heard<'a> {
 pub struct Reported<'a> {
     /// The tool that returned it.
     pub tool: &'a str,
-    /// What it returned.
-    pub content: &'a Value,
+    /// What it returned, as JSON text.
+    pub content: &'a str,
 }
 
 /// What came of a report.

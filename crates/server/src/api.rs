@@ -4,6 +4,7 @@ mod accountability;
 mod agents;
 mod approvals;
 mod checks;
+mod content;
 mod decisions;
 mod delegations;
 mod destinations;
@@ -89,6 +90,7 @@ pub(crate) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::get))
         .routes(routes!(sessions::close))
+        .routes(routes!(content::report))
         .routes(routes!(traces::get))
         .routes(routes!(traces::receipt))
         .routes(routes!(traces::anchor))

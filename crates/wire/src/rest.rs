@@ -10,6 +10,7 @@ pub mod accountability;
 pub mod agent;
 pub mod approval;
 pub mod check;
+pub mod content;
 pub mod decision;
 pub mod delegation;
 pub mod destination;

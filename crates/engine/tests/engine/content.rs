@@ -35,7 +35,7 @@ async fn say(world: &World, agent: &AgentId, session: Option<&str>, tool: &str, 
 }
 
 async fn report(world: &World, session: &Session, tool: &str, content: &Value) -> TakenIn {
-    let reported = Reported { tool, content };
+    let reported = Reported { tool, content: &content.to_string() };
     world.engine.take_in(&world.org.runtime, session.id.as_str(), reported).await.unwrap()
 }
 
@@ -105,7 +105,7 @@ async fn where_nobody_looks_nothing_is_recorded_and_nothing_can_be_reported() {
         "allow"
     );
     assert!(said(&world).is_null());
-    let reported = Reported { tool: "web/get", content: &json!(ORDER) };
+    let reported = Reported { tool: "web/get", content: &json!(ORDER).to_string() };
     assert_eq!(refusal(world.engine.take_in(&world.org.runtime, session.id.as_str(), reported).await), "conflict");
 }
 
@@ -272,7 +272,7 @@ async fn a_closed_session_takes_nothing_in_and_its_agent_does_not_bear_what_it_h
     let session = world.writing_session(&agent).await;
     world.verdict(&agent, session.id.as_str(), "web/get").await;
     world.engine.close_session(&world.org.runtime, session.id.as_str(), Closing::default()).await.unwrap();
-    let reported = Reported { tool: "web/get", content: &json!(1) };
+    let reported = Reported { tool: "web/get", content: "1" };
     assert_eq!(refusal(world.engine.take_in(&world.org.runtime, session.id.as_str(), reported).await), "conflict");
     assert_eq!(world.bare_verdict(&agent, "notes/create").await, "allow");
 }
@@ -283,7 +283,7 @@ async fn nobody_taints_the_session_of_another() {
     let (agent, other) = (world.agent("reader", &["*"]).await, world.agent("other", &["*"]).await);
     let session = world.writing_session(&agent).await;
     let (stranger, mine) = (world.key_of(&other).await, world.key_of(&agent).await);
-    let reported = Reported { tool: "web/get", content: &json!(ORDER) };
+    let reported = Reported { tool: "web/get", content: &json!(ORDER).to_string() };
     let elsewhere = world.other_org().await.admin;
     let take_in = |caller| world.engine.take_in(caller, session.id.as_str(), reported);
     assert_eq!(refusal(take_in(&stranger).await), "not_found");

@@ -80,6 +80,13 @@ fn sample<E: Event>(chain: &ChainId, event: &E) -> Sample {
     (E::KIND, event.count(), Draft::new(chain.clone(), Some(&org), time, event).unwrap())
 }
 
+/// A key of the log that has one before it, and the first.
+fn log_keys(chain: &ChainId, text: &str) -> [Sample; 2] {
+    let rotated = LogKey { endorsement: Some(text.into()), previous: Some(text.into()), vkey: text.into() };
+    let first = LogKey { endorsement: None, previous: None, ..rotated.clone() };
+    [sample(chain, &rotated), sample(chain, &first)]
+}
+
 /// What was taken in, saying everything it can, then as little as it can.
 fn taken(chain: &ChainId, text: &str) -> [Sample; 2] {
     let taken =
@@ -153,8 +160,6 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         record: "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
         session: "sess_1",
     };
-    let rotated = LogKey { endorsement: Some(text.into()), previous: Some(text.into()), vkey: text.into() };
-    let first = LogKey { endorsement: None, previous: None, ..rotated.clone() };
     let mut samples = vec![
         sample(chain, &decision),
         sample(chain, &short),
@@ -167,10 +172,9 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         sample(chain, &rejection),
         sample(chain, &unseen),
         sample(chain, &trace),
-        sample(chain, &rotated),
-        sample(chain, &first),
         sample(chain, &quiet),
     ];
+    samples.extend(log_keys(chain, text));
     samples.extend(taken(chain, text));
     samples
 }

@@ -14,6 +14,7 @@
 mod bodies;
 mod canary;
 mod checks;
+mod content;
 mod credentials;
 mod dev_mode;
 mod document;

@@ -68,6 +68,13 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/sessions", READ, 200, ""),
     route("GET", "/api/v1/sessions/{session}", READ, 200, ""),
     route("POST", "/api/v1/sessions/{session}/close", Needs::Any(&[Right::Ask, Right::Administer]), 200, ""),
+    route(
+        "POST",
+        "/api/v1/sessions/{session}/content",
+        Needs::Any(&[Right::Ask, Right::Administer]),
+        200,
+        r#"{"source":"web/get","content":["a page"]}"#,
+    ),
     route("GET", "/api/v1/sessions/{closed}/trace", READ, 200, ""),
     route("GET", "/api/v1/sessions/{closed}/trace/receipt", READ, 200, ""),
     route("GET", "/api/v1/sessions/{closed}/trace/anchor", READ, 200, ""),

@@ -9,9 +9,10 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use countersign_core::Timestamp;
+use countersign_core::capability::Pattern;
 use countersign_core::role::Role;
 use countersign_core::seal::SealKey;
-use countersign_engine::{Clock, Engine, Entropy, Parts, Settings, Tracing, Vault};
+use countersign_engine::{Clock, ContentGuard, Engine, Entropy, Heed, Parts, Settings, Sources, Tracing, Vault};
 use countersign_evidence::entry::Entry;
 use countersign_evidence::trace::key::SigningKey;
 use countersign_evidence::verify::Verifier;
@@ -141,6 +142,11 @@ impl TestServer {
     }
 
     pub async fn with(dev_mode: bool, settings: Settings) -> Self {
+        Self::heeding(Heed::Watch, dev_mode, settings).await
+    }
+
+    /// A server that heeds what calls say as `heed` says.
+    pub async fn heeding(heed: Heed, dev_mode: bool, settings: Settings) -> Self {
         let began = Timestamp::parse("2026-11-21T08:00:00Z").unwrap().as_millis();
         let clock = Arc::new(TestClock { wall: AtomicI64::new(began), monotonic: AtomicU64::new(1_000_000) });
         let store = Arc::new(MemoryStore::default());
@@ -155,7 +161,9 @@ impl TestServer {
             tracing: Tracing::new(SigningKey::from_bytes(&[9; 32]), &serde_json::Map::new()).unwrap(),
             vault: Some(Vault::new(Payloads::in_memory().unwrap(), [3; 32], true, Duration::from_hours(1))),
         };
-        let engine = Arc::new(Engine::start(parts).unwrap());
+        let sources = Sources { untrusted: vec![Pattern::new("web/*")], trusted: vec![] };
+        let guard = ContentGuard::new([5; 32], heed, sources).unwrap();
+        let engine = Arc::new(Engine::start(parts).unwrap().inspected_by(guard));
         let (org, minted) = engine.bootstrap("acme").await.unwrap();
         let admin = Caller::key(&minted.unwrap().secret);
         let nobody = Caller::default();

@@ -62,6 +62,9 @@ pub struct Session {
     pub write_calls: u64,
     /// How many calls were denied.
     pub denied_calls: u64,
+    /// The labels of what it took in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taint: Vec<String>,
     /// When it was started.
     pub created_at: Time,
     /// When it ends by itself.
@@ -115,6 +118,7 @@ impl Session {
             read_calls: tally.read,
             write_calls: tally.write,
             denied_calls: tally.denied,
+            taint: now.chain.taint.labels().map(|label| label.as_str().to_owned()).collect(),
             created_at: session.created_at.into(),
             expires_at: session.expires_at.into(),
             status: now.status,
