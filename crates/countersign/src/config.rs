@@ -24,7 +24,7 @@ use crate::logging::{LogFormat, LogLevel};
 use crate::nearest::nearest;
 use crate::policies::Folder;
 
-pub use guardian::{Deep, Guardian, Shown};
+pub use guardian::{Content, Deep, Guardian, Shown};
 
 /// The environment variable that may hold the first administrator's key.
 pub const ADMIN_KEY_VARIABLE: &str = "COUNTERSIGN_BOOTSTRAP_ADMIN_KEY";

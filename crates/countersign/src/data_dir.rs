@@ -2,7 +2,8 @@
 //!
 //! It holds `countersign.db` (the record and the documents), `seal.key` (what
 //! rights are sealed with), `log.key` and `log.db` (the transparency log: its
-//! key, and the tiles that follow from the record), `lock` (held while a server runs) and, for
+//! key, and the tiles that follow from the record), `content.key` (what digests of findings are
+//! made with), `lock` (held while a server runs) and, for
 //! development, `dev-keys.json`.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use countersign_core::taint::Label;
 use serde_json::Value;
 
 use crate::output::visible;
@@ -26,7 +27,11 @@ pub fn explain(decision: &Value) -> String {
     };
     let _ = write!(said, ".\n\nIts effect was judged `{effect}`: {because}");
     if let Some(raised) = text("/raised") {
-        let whose = if ["denial_rate", "write_ratio"].contains(&raised.as_str()) { "its session's" } else { "a" };
+        let whose = match raised.as_str() {
+            "denial_rate" | "write_ratio" => "its session's",
+            label if Label::parse(label).is_some() => "what it took in:",
+            _ => "a",
+        };
         let _ = write!(said, "; then one tier was added, because of {whose} {}", raised.replace('_', " "));
     }
     let gate = text("/gate").map_or_else(String::new, |gate| format!(" by the gate `{gate}`"));
@@ -46,6 +51,9 @@ pub fn explain(decision: &Value) -> String {
     if let Some(risk) = decision.pointer("/entry/event/risk") {
         said.push_str(&of_risk(risk));
     }
+    if let Some(content) = decision.pointer("/entry/event/content") {
+        said.push_str(&of_content(content));
+    }
     if let Some(review) = decision.pointer("/entry/event/review") {
         said.push_str(&of_review(review));
     }
@@ -57,6 +65,28 @@ pub fn explain(decision: &Value) -> String {
     }
     if let Some(code) = text("/code") {
         let _ = writeln!(said, "\nCode `{code}`. Who can change this, and how: docs/denials/{code}.md");
+    }
+    said
+}
+
+/// What was found in what the call said, and what was held against it, in plain words.
+fn of_content(content: &Value) -> String {
+    let list = |name: &str| content.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let words = |name: &str| list(name).iter().filter_map(Value::as_str).map(visible).collect::<Vec<_>>().join(", ");
+    let text = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).map(visible).unwrap_or_default();
+    let mode = if text(content, "mode") == "watch" { " These are only watched." } else { "" };
+    let mut said = String::new();
+    for (name, what) in [("held", "It was judged with what was taken in"), ("added", "From here on it also counts")] {
+        if !list(name).is_empty() {
+            let _ = write!(said, "\n{what}: {}.", words(name));
+        }
+    }
+    if !said.is_empty() {
+        let _ = writeln!(said, "{mode}");
+    }
+    for finding in list("findings") {
+        let (family, severity, at) = (text(finding, "family"), text(finding, "severity"), text(finding, "at"));
+        let _ = writeln!(said, "Found: {family} ({severity}) at {at}");
     }
     said
 }
@@ -132,6 +162,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_was_taken_in_is_told() {
+        let said = explain(&json!({
+            "check_id": "chk_1", "agent_id": "agent_1", "tool": "notes/create", "verdict": "elevate", "effect": "destructive",
+            "raised": "untrusted_content", "gate": "approval",
+            "entry": {"event": {"content": {
+                "held": ["untrusted_content", "secret_seen"], "added": ["secret_seen"], "mode": "enforce",
+                "findings": [{"at": "/arguments/key", "family": "jwt", "severity": "medium", "digest": "0"}],
+            }}},
+        }));
+        assert!(said.contains("because of what it took in: untrusted content"), "{said}");
+        assert!(said.contains("It was judged with what was taken in: untrusted_content, secret_seen."), "{said}");
+        assert!(said.contains("From here on it also counts: secret_seen."), "{said}");
+        assert!(said.contains("Found: jwt (medium) at /arguments/key"), "{said}");
+    }
 
     #[test]
     fn a_raised_effect_and_an_approval_that_was_used_are_told() {

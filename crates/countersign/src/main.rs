@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod content;
 mod data_dir;
 mod deep;
 mod demo;

@@ -17,7 +17,7 @@ use crate::data_dir::{DataDir, database};
 use crate::listen::Bound;
 use crate::log_key::{KeyFile, Settled};
 use crate::witness::ask;
-use crate::{deep, records, reload, vault};
+use crate::{content, deep, records, reload, vault};
 
 /// What a shell says of a program that a signal ended.
 const INTERRUPTED: i32 = 130;
@@ -65,6 +65,10 @@ fn open_reviewed(data: &DataDir, config: &Config, guard: Option<Arc<dyn DeepGuar
         vault: vault::vault(data, &config.capture)?,
     };
     let engine = Engine::start(parts).map_err(explain)?;
+    let engine = match content::guard(data, &config.guardian.content)? {
+        Some(guard) => engine.inspected_by(guard),
+        None => engine,
+    };
     let engine = match guard {
         Some(guard) => engine.reviewed_by(guard),
         None => engine,

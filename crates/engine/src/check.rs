@@ -286,7 +286,7 @@ impl Engine {
         }
         let receipt = self.put_down(caller, ask, &id, (recording, grouped)).await?;
         if let Some(heard) = heard.filter(|_| !added.is_none() && gathered.bearer != gathered.chain) {
-            self.bear(caller, &gathered.bearer, (ask.agent.as_str(), ask.tool), &heard, added).await?;
+            self.bear(caller, &gathered.bearer, (ask.agent, ask.tool), (&heard, added)).await?;
         }
         self.observe(&seen, decision.verdict);
         let durability = if receipt.position.is_some() { Durability::Sync } else { Durability::Grouped };

@@ -61,7 +61,7 @@ impl<'a> Heard<'a> {
 
     /// What the entry says of it; `None` where there is nothing to say.
     pub(crate) fn event(&self, added: Taint) -> Option<event::Content<'a>> {
-        let said = said(self.guard.heed, &self.looked.findings, self.held(), added);
+        let said = said(self.guard.heed, &self.looked.findings, (self.held(), added));
         let is_silent = said.added.is_empty() && said.findings.is_empty() && said.held.is_empty();
         (!is_silent).then_some(said)
     }
@@ -128,13 +128,17 @@ impl Engine {
         &self,
         caller: &Caller,
         bearer: &ChainId,
-        (agent, tool): (&str, &str),
-        heard: &Heard<'_>,
-        added: Taint,
+        (agent, tool): (&AgentId, &str),
+        (heard, added): (&Heard<'_>, Taint),
     ) -> Result<(), Error> {
-        let content = said(heard.guard.heed, &heard.looked.findings, heard.standing.own.join(added), added);
-        let tool = Cow::Borrowed(tool);
-        let event = event::Taken { agent, by: caller.name(), content, session: None, tool };
+        let held = heard.standing.own.join(added);
+        let event = event::Taken {
+            agent: agent.as_str(),
+            by: caller.name(),
+            content: said(heard.guard.heed, &heard.looked.findings, (held, added)),
+            session: None,
+            tool: Cow::Borrowed(tool),
+        };
         self.record_on(caller, &event, || bearer.clone()).await
     }
 
@@ -158,7 +162,7 @@ impl Engine {
         let event = event::Taken {
             agent: taker.agent.as_str(),
             by: caller.name(),
-            content: said(guard.heed, &looked.findings, held, added),
+            content: said(guard.heed, &looked.findings, (held, added)),
             session: Some(session),
             tool: Cow::Borrowed(reported.tool),
         };
@@ -173,7 +177,7 @@ impl Engine {
 }
 
 /// What an entry says of content.
-fn said(heed: Heed, findings: &Findings, held: Taint, added: Taint) -> event::Content<'_> {
+fn said(mode: Heed, findings: &Findings, (held, added): (Taint, Taint)) -> event::Content<'_> {
     let mut gravest: Vec<_> = findings.list.iter().collect();
     gravest.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let told = gravest.into_iter().take(LISTED).map(|finding| event::ContentFinding {
@@ -187,7 +191,7 @@ fn said(heed: Heed, findings: &Findings, held: Taint, added: Taint) -> event::Co
         findings: told.collect(),
         found: u64::try_from(findings.list.len()).unwrap_or(u64::MAX),
         held: names(held),
-        mode: heed.as_str(),
+        mode: mode.as_str(),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use countersign_core::capability::Pattern;
 use countersign_core::risk::RiskWeights;
-use countersign_engine::{Heed, RESOURCES, Spot};
+use countersign_engine::{Heed, RESOURCES, Sources, Spot};
 use countersign_review::ReviewConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,9 +25,52 @@ pub struct Guardian {
     /// How risk is scored, and what follows from a score.
     #[schemars(schema_with = "of_weights")]
     pub weights: RiskWeights,
+    /// What calls say, and what sessions take in.
+    pub content: Content,
     /// Who reviews destructive and administrative actions. Without it, a human does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deep: Option<Deep>,
+}
+
+/// What calls say, and what sessions take in.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Content {
+    /// `enforce` holds or refuses what a session does after what it took in, `watch`
+    /// records what was found and shows it to policies, `off` does not look.
+    pub heed: Heeded,
+    /// Tools that bring content from outside when they are called: names, or beginnings
+    /// of names and `*`.
+    pub untrusted: Vec<String>,
+    /// Tools whose results the operator answers for, when they are reported. Results of
+    /// any other are from outside.
+    pub trusted: Vec<String>,
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self { heed: Heeded::Watch, untrusted: Vec::new(), trusted: Vec::new() }
+    }
+}
+
+impl Content {
+    /// What the engine needs to know of sources.
+    pub fn sources(&self) -> Sources {
+        let patterns = |texts: &[String]| texts.iter().map(|text| Pattern::new(text)).collect();
+        Sources { untrusted: patterns(&self.untrusted), trusted: patterns(&self.trusted) }
+    }
+
+    /// What is wrong with the values.
+    fn problems(&self) -> Vec<String> {
+        let lists = [("untrusted", &self.untrusted), ("trusted", &self.trusted)];
+        let wrong = lists.into_iter().flat_map(|(name, texts)| texts.iter().map(move |text| (name, text)));
+        // A `*` elsewhere is an ordinary character, which hardly anybody means.
+        let wrong = wrong.filter(|(_, text)| text.is_empty() || text.strip_suffix('*').unwrap_or(text).contains('*'));
+        let said = |(name, text)| {
+            format!("`guardian.content.{name}`: `{text}` is not a tool's name, or the beginning of one and `*`")
+        };
+        wrong.map(said).collect()
+    }
 }
 
 /// Who reviews destructive and administrative actions, and within which limits.
@@ -102,7 +146,8 @@ impl Default for Guardian {
     fn default() -> Self {
         let Spot { risk, detectors, weights } = Spot::default();
         let resources = RESOURCES.iter().map(ToString::to_string).collect();
-        Self { risk: risk.into(), detectors: detectors.into(), resources, weights, deep: None }
+        let content = Content::default();
+        Self { risk: risk.into(), detectors: detectors.into(), resources, weights, content, deep: None }
     }
 }
 
@@ -110,7 +155,8 @@ impl Guardian {
     /// What is wrong with the values.
     pub fn problems(&self) -> Vec<String> {
         let found = self.deep.iter().flat_map(|deep| deep.review.problems());
-        found.map(|problem| format!("`guardian.deep.{}`: {}", problem.setting, problem.why)).collect()
+        let found = found.map(|problem| format!("`guardian.deep.{}`: {}", problem.setting, problem.why));
+        found.chain(self.content.problems()).collect()
     }
 
     /// What the engine needs to know.
