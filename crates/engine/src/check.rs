@@ -178,7 +178,10 @@ impl Engine {
         let waits = self.take_rates(&caller.org, caller.acting(ask.agent), ask.tool);
         // Of what is asked in another's name, nothing is held against anybody.
         let guard = self.content.as_ref().filter(|_| caller.acting(ask.agent) == ask.agent);
-        let looked = guard.map(|guard| guard.look(ask.input, ask.summary));
+        let looked = match guard {
+            Some(guard) => Some(guard.look(ask.input, ask.summary).await),
+            None => None,
+        };
         let mut reviewed = None;
         // A review takes one, at most.
         for _ in 0..TRIES + usize::from(self.deep.is_some()) {

@@ -1,11 +1,17 @@
 //! Looking at what calls say: what an operator may choose about it, and what comes of it.
 
+use std::sync::Arc;
+
 use countersign_content::{DigestKey, Findings, Inspector, InspectorError, Source, brought};
 use countersign_core::capability::{Pattern, allows};
-use countersign_core::taint::Taint;
+use countersign_core::taint::{Label, Taint};
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 use crate::spot::Heed;
+
+/// How many bytes are looked at on the thread that asks: about a millisecond's work.
+const ASIDE: usize = 16 * 1024;
 
 /// What an operator says of where content comes from.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +37,16 @@ impl ContentGuard {
     }
 
     /// What is found in the arguments, as JSON text, and the summary of a call.
-    pub(crate) fn look(&self, input: Option<&str>, summary: &str) -> Looked {
+    pub(crate) async fn look(self: &Arc<Self>, input: Option<&str>, summary: &str) -> Looked {
+        let Some(runtime) = busy(input.map_or(0, str::len) + summary.len()) else {
+            return self.look_at_call(input, summary);
+        };
+        let (guard, input, summary) = (Arc::clone(self), input.map(str::to_owned), summary.to_owned());
+        let looked = runtime.spawn_blocking(move || guard.look_at_call(input.as_deref(), &summary)).await;
+        looked.unwrap_or_else(|_| Looked::nothing())
+    }
+
+    fn look_at_call(&self, input: Option<&str>, summary: &str) -> Looked {
         let findings = self.inspector.inspect(&input.map_or(Value::Null, read), summary);
         // The agent's own words: what they say counts, not where they come from.
         Looked { taint: brought(Source::Trusted, &findings), findings }
@@ -43,7 +58,14 @@ impl ContentGuard {
     }
 
     /// What is found in content, as JSON text, that a tool returned.
-    pub(crate) fn look_at(&self, tool: &str, content: &str) -> Looked {
+    pub(crate) async fn look_at(self: &Arc<Self>, tool: &str, content: &str) -> Looked {
+        let Some(runtime) = busy(content.len()) else { return self.look_at_result(tool, content) };
+        let (guard, tool, content) = (Arc::clone(self), tool.to_owned(), content.to_owned());
+        let looked = runtime.spawn_blocking(move || guard.look_at_result(&tool, &content)).await;
+        looked.unwrap_or_else(|_| Looked::nothing())
+    }
+
+    fn look_at_result(&self, tool: &str, content: &str) -> Looked {
         let mut findings = self.inspector.inspect(&read(content), "");
         for finding in &mut findings.list {
             finding.at = finding.at.replacen("/arguments", "/content", 1);
@@ -52,6 +74,12 @@ impl ContentGuard {
         let source = if is_trusted { Source::Trusted } else { Source::Untrusted };
         Looked { taint: brought(source, &findings), findings }
     }
+}
+
+/// Where to look at so many bytes: a thread that answers others meanwhile must not be
+/// held up by them. `None` for where one is.
+fn busy(bytes: usize) -> Option<Handle> {
+    (bytes > ASIDE).then(Handle::try_current).and_then(Result::ok)
 }
 
 /// What was read before. If it cannot be read again, it is looked at as a text.
@@ -64,6 +92,16 @@ fn read(text: &str) -> Value {
 pub(crate) struct Looked {
     pub(crate) findings: Findings,
     pub(crate) taint: Taint,
+}
+
+impl Looked {
+    /// Nobody could look.
+    fn nothing() -> Self {
+        Self {
+            findings: Findings::default(),
+            taint: [Label::UntrustedContent, Label::Unexamined].into_iter().collect(),
+        }
+    }
 }
 
 /// What is held already when a call is decided.

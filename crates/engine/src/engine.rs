@@ -120,7 +120,7 @@ pub struct Engine {
     pub(crate) policies: Policies,
     pub(crate) baselines: Arc<Baselines>,
     pub(crate) deep: Option<Arc<dyn DeepGuard>>,
-    pub(crate) content: Option<ContentGuard>,
+    pub(crate) content: Option<Arc<ContentGuard>>,
 }
 
 /// How the engine is.

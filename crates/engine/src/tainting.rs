@@ -5,6 +5,7 @@
 //! with the agent's. There is no way to take a label away.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use countersign_content::Findings;
 use countersign_core::Verdict;
@@ -91,12 +92,12 @@ impl Engine {
     /// The engine with somebody to look at what calls say.
     #[must_use]
     pub fn inspected_by(self, guard: ContentGuard) -> Self {
-        Self { content: Some(guard), ..self }
+        Self { content: Some(Arc::new(guard)), ..self }
     }
 
     /// What content means for a decision; `None` where nobody looks.
     pub(crate) fn heard<'a>(&'a self, looked: Option<&'a Looked>, standing: Standing) -> Option<Heard<'a>> {
-        Some(Heard { guard: self.content.as_ref()?, looked: looked?, standing })
+        Some(Heard { guard: self.content.as_deref()?, looked: looked?, standing })
     }
 
     /// What is held before a call: by the chain that bears its labels, and by who lent
@@ -156,7 +157,7 @@ impl Engine {
         if taker.closed_at.is_some() {
             return Err(Error::Conflict("the session is closed, and takes nothing in any more".into()));
         }
-        let looked = guard.look_at(reported.tool, reported.content);
+        let looked = guard.look_at(reported.tool, reported.content).await;
         let before = self.tainted(&ChainId::from(&taker.id))?;
         let (added, held) = (looked.taint.beyond(before), looked.taint.join(before));
         let event = event::Taken {

@@ -209,6 +209,19 @@ async fn a_secret_leaves_with_a_humans_word_alone_and_is_nowhere_in_the_record()
 }
 
 #[tokio::test]
+async fn what_is_long_is_looked_at_to_its_end() {
+    let world = heeding(Heed::Enforce).await;
+    let agent = world.agent("reader", &["*"]).await;
+    let session = world.writing_session(&agent).await;
+    let long = "Nothing to see here. ".repeat(5_000) + ORDER;
+    let input = json!({ "body": long }).to_string();
+    say(&world, &agent, Some(session.id.as_str()), "notes/get", &input).await;
+    assert_eq!(said(&world)["added"], json!(["injection_suspected"]));
+    let taken = report(&world, &world.writing_session(&agent).await, "wiki/get", &json!(long)).await;
+    assert_eq!((names(taken.added), taken.findings.complete), (vec!["injection_suspected"], true));
+}
+
+#[tokio::test]
 async fn personal_data_is_labelled_and_holds_nothing() {
     let world = heeding(Heed::Enforce).await;
     let agent = world.agent("payer", &["*"]).await;
