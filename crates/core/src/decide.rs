@@ -102,6 +102,7 @@ pub const GATES: &[(&str, Guard, Gate)] = &[
     ("limits", Guard::Spot, gates::limits::gate),
     ("breaker", Guard::Spot, gates::breaker::gate),
     ("behaviour", Guard::Spot, gates::behaviour::gate),
+    ("reach", Guard::Spot, gates::reach::gate),
     ("risk", Guard::Spot, gates::risk::gate),
     ("approval", Guard::Deep, gates::approval::gate),
 ];
@@ -160,6 +161,8 @@ pub fn decide(action: Action<'_>, facts: &Facts<'_>) -> Decision {
     decision.effect = action.class.effect;
     decision.guard = match action.class.effect {
         Effect::Read => Guard::Fast,
+        // It fell back: the entry must not say that Spot was asked.
+        Effect::Mutating if !facts.reach.spot => Guard::Fast,
         Effect::Mutating => Guard::Spot,
         Effect::Destructive | Effect::Admin => Guard::Deep,
     };

@@ -136,6 +136,8 @@ denials! {
     PolicyUnmatched = "policy_unmatched", "no policy permits this action", Administrator;
     /// What came from outside and looks like an instruction would destroy or grant something.
     ContentSteered = "content_steered", "after content from outside that looks like instructions or hides something, nothing may be destroyed or granted", Renewal;
+    /// The Spot guard did not answer.
+    SpotUnavailable = "spot_unavailable", "the spot guard cannot be reached, and this action must meet it", Administrator;
     /// The risk is too high.
     RiskTooHigh = "risk_too_high", "the risk of this action is too high", Administrator;
     /// A human said no to exactly this.

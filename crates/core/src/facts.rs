@@ -13,6 +13,7 @@ use crate::detect::Finding;
 use crate::effect::Effect;
 use crate::id::AgentId;
 use crate::risk::Consequence;
+use crate::router::Reach;
 use crate::session::Session;
 use crate::taint::Taint;
 use crate::time::Timestamp;
@@ -66,6 +67,9 @@ pub struct Facts<'a> {
     /// What follows from the risk of the call, where that is heeded. Of a read
     /// nothing follows.
     pub risk: Consequence,
+    /// Which tiers can be reached. Whether Deep can is found out after this
+    /// decision: `conclude` says what follows.
+    pub reach: Reach,
     /// Whether a deep reviewer other than a human is there to be asked.
     pub reviewer: bool,
     /// The last request for approval of exactly this action, its seal checked.

@@ -12,5 +12,6 @@ pub(crate) mod invariants;
 pub(crate) mod kill;
 pub(crate) mod limits;
 pub(crate) mod policy;
+pub(crate) mod reach;
 pub(crate) mod risk;
 pub(crate) mod session;

@@ -19,6 +19,7 @@ use countersign_core::detect::Finding;
 use countersign_core::facts::PolicyWord;
 use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, KeyId, OrgId, StopId};
 use countersign_core::risk::Consequence;
+use countersign_core::router::Reach;
 use countersign_core::session::{Mode, Session, Source};
 use countersign_core::taint::{Label, Taint};
 use countersign_core::{Decision, Denial, Digest, Effect, Timestamp, Verdict};
@@ -70,6 +71,7 @@ struct Given {
     secret_leaves: bool,
     finding: Option<String>,
     risk: GivenRisk,
+    spot_unreachable: bool,
     /// What the reviewer says; without it there is none.
     review: Option<GivenReview>,
     approval: Option<GivenApproval>,
@@ -254,6 +256,7 @@ impl Given {
         world.secret_leaves = self.secret_leaves;
         world.finding = self.finding.map(|word| *Finding::ALL.iter().find(|f| f.as_str() == word).unwrap());
         world.risk = self.risk.into();
+        world.reach = Reach { spot: !self.spot_unreachable, ..Reach::ALL };
         world.reviewer = self.review.is_some();
         let decision = world.decide(&when.tool, class);
         self.review.map_or(decision, |review| conclude(decision, review.into()))

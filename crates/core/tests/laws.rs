@@ -18,6 +18,7 @@ use countersign_core::detect::Finding;
 use countersign_core::facts::PolicyWord;
 use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, KeyId, OrgId, StopId};
 use countersign_core::risk::Consequence;
+use countersign_core::router::Reach;
 use countersign_core::session::{Mode, Session};
 use countersign_core::taint::{Label, Taint};
 use countersign_core::{Decision, Denial, Digest, Effect, Timestamp, Verdict};
@@ -217,6 +218,7 @@ fn any_world() -> impl Strategy<Value = World> {
     let spot = (
         mostly(None, select(Finding::ALL.to_vec()).prop_map(Some)),
         mostly(Consequence::Allow, select(vec![Consequence::Elevate, Consequence::Deny])),
+        mostly(true, Just(false)),
     );
     let data = (mostly(Taint::NONE, taint()), mostly(false, Just(true)));
     let rest = (
@@ -235,7 +237,7 @@ fn any_world() -> impl Strategy<Value = World> {
         // Only a session can rest on a delegation.
         let delegation = if matches!(session, Named::Ours { .. }) { delegation } else { Vec::new() };
         let (
-            ((finding, risk), (taint, secret_leaves), reviewer),
+            ((finding, risk, spot), (taint, secret_leaves), reviewer),
             now,
             (policy, tool_needs_approval),
             (agent_wait, tool_wait, circuit_wait),
@@ -263,6 +265,7 @@ fn any_world() -> impl Strategy<Value = World> {
             secret_leaves,
             finding,
             risk,
+            reach: Reach { spot, ..Reach::ALL },
             reviewer,
             approval,
             ..world
@@ -425,6 +428,21 @@ proptest! {
         prop_assert!(decision.effect == own || decision.effect == own.raised());
         let found = matches!(decision.raised, Some(Suspicion::Found(_)));
         prop_assert!(!found || decision.effect <= Effect::Destructive);
+    }
+
+    #[test]
+    fn without_the_spot_guard_nothing_above_a_change_passes_and_nothing_else_that_would_not_with_it(
+        world in any_world(), wish in any_wish(), reviewed in select(REVIEWED.to_vec()),
+    ) {
+        // Where Spot does not answer, nothing is known of findings and risk.
+        let calm = World { finding: None, risk: Consequence::Allow, ..world };
+        let of = |spot| grant(&World { reach: Reach { spot, ..Reach::ALL }, ..calm.clone() }, wish);
+        let (without, with) = (of(false), of(true));
+        prop_assert!(!allowed(without) || allowed(with));
+        let after = conclude(without, reviewed);
+        prop_assert!(!allowed(after) || after.effect <= Effect::Mutating);
+        prop_assert!(!matches!(with.verdict, Verdict::Deny(_)) || !allowed(after));
+        prop_assert!(without.effect != Effect::Read || without == with);
     }
 
     #[test]
@@ -653,6 +671,7 @@ proptest! {
             Verdict::Deny(_) => prop_assert_eq!(Some(decision.guard), tier),
             Verdict::Allow | Verdict::Elevate(_) => prop_assert_eq!(decision.guard, match decision.effect {
                 Effect::Read => Guard::Fast,
+                Effect::Mutating if !world.reach.spot => Guard::Fast,
                 Effect::Mutating => Guard::Spot,
                 Effect::Destructive | Effect::Admin => Guard::Deep,
             }),

@@ -91,6 +91,10 @@ impl DeepGuard for Desk {
             }
         })
     }
+
+    fn kind(&self) -> &'static str {
+        self.reviewer
+    }
 }
 
 /// How a question is put.
@@ -115,7 +119,7 @@ impl Asking {
             }
             Conclusion::Deny(Grounds::Failed(why)) => {
                 tracing::warn!(%why, code = why.code(), "the deep reviewer gave no answer that counts");
-                Opinion::unavailable(self.kind, why.code())
+                Opinion { is_outage: why.is_outage(), ..Opinion::unavailable(self.kind, why.code()) }
             }
         }
     }
@@ -148,7 +152,14 @@ fn of(reviewed: Reviewed, review: &Review) -> Opinion {
         confidence: review.confidence(),
     };
     let by = review.by();
-    Opinion { reviewed, reviewer: by.reviewer.clone().into(), model: by.model.clone(), said: Some(said), failed: None }
+    Opinion {
+        reviewed,
+        reviewer: by.reviewer.clone().into(),
+        model: by.model.clone(),
+        said: Some(said),
+        failed: None,
+        is_outage: false,
+    }
 }
 
 impl Deep {

@@ -9,12 +9,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ahash::RandomState;
 use countersign_core::Timestamp;
-use countersign_core::detect::{Baseline, Call, Findings, Observation};
+use countersign_core::detect::{Baseline, Call, Observation};
 use countersign_core::id::AgentId;
-use countersign_core::risk::History;
 use countersign_store::{Batch, Documents, Ledger, StoreError, Write};
 use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
+
+use crate::sight::{Known, Observed, Sight, Version};
 
 /// The collection's name in the store.
 const KIND: &str = "baseline";
@@ -25,40 +26,19 @@ const FORGOTTEN: usize = MOST / 8;
 /// How many are written with one transaction.
 const BATCH: usize = 64;
 
-/// One version of one agent.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Version<'a> {
-    pub(crate) agent: &'a AgentId,
-    /// The revision of the agent's document.
-    pub(crate) revision: u64,
-}
-
-/// What a baseline says of a call.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Known {
-    pub(crate) findings: Findings,
-    pub(crate) history: History,
-    pub(crate) tool_is_new: bool,
-    /// `None` where nobody says what the call touches.
-    pub(crate) resource_is_new: Option<bool>,
-    pub(crate) hour_permille: Option<u16>,
-}
-
-impl Known {
-    fn of(baseline: &Baseline, call: &Call<'_>) -> Self {
-        Self {
-            findings: baseline.judge(call),
-            history: baseline.history(),
-            tool_is_new: baseline.is_new_tool(call.tool),
-            resource_is_new: call.resource.map(|resource| baseline.is_new_resource(&resource)),
-            hour_permille: baseline.hour_permille(call.at),
-        }
+fn known(baseline: &Baseline, call: &Call<'_>) -> Known {
+    Known {
+        findings: baseline.judge(call),
+        history: baseline.history(),
+        tool_is_new: baseline.is_new_tool(call.tool),
+        resource_is_new: call.resource.map(|resource| baseline.is_new_resource(&resource)),
+        hour_permille: baseline.hour_permille(call.at),
     }
 }
 
 /// The baselines, by agent.
 #[derive(Default)]
-pub(crate) struct Baselines {
+pub struct Baselines {
     of: DashMap<AgentId, Watched, RandomState>,
     /// Those that were forgotten, whose documents may still be there.
     gone: Mutex<Vec<AgentId>>,
@@ -84,7 +64,7 @@ struct Kept<B> {
 
 impl Baselines {
     /// Reads what was kept. What cannot be read, such as another form, begins anew.
-    pub(crate) fn load(documents: &dyn Documents) -> Result<Self, StoreError> {
+    pub fn load(documents: &dyn Documents) -> Result<Self, StoreError> {
         let baselines = Self::default();
         for document in documents.list(KIND)? {
             let Ok(agent) = AgentId::parse(&document.key) else { continue };
@@ -98,11 +78,23 @@ impl Baselines {
         Ok(baselines)
     }
 
+    /// What is known of a call of another process.
+    #[must_use]
+    pub fn known(&self, sight: &Sight) -> Known {
+        self.look(sight.by(), &sight.call())
+    }
+
+    /// Takes in what became of a call of another process.
+    pub fn observe(&self, observed: &Observed) {
+        let Observed { sight, outcome } = observed;
+        self.step(sight.by(), &Observation { call: sight.call(), outcome: *outcome });
+    }
+
     /// What is known of a call before it is decided.
     pub(crate) fn look(&self, by: Version<'_>, call: &Call<'_>) -> Known {
         match self.of.get(by.agent) {
-            Some(watched) if watched.revision == by.revision => Known::of(&watched.baseline, call),
-            _ => Known::of(&Baseline::default(), call),
+            Some(watched) if watched.revision == by.revision => known(&watched.baseline, call),
+            _ => known(&Baseline::default(), call),
         }
     }
 
@@ -147,7 +139,7 @@ impl Baselines {
     /// Writes those that changed, at most `most`, the longest changed first. What
     /// cannot be written is tried again the next time. The caller is the only one
     /// that writes to the store.
-    pub(crate) fn keep(&self, ledger: &dyn Ledger, documents: &dyn Documents, most: usize) {
+    pub fn keep(&self, ledger: &dyn Ledger, documents: &dyn Documents, most: usize) {
         let gone = std::mem::take(&mut *self.gone());
         let mut changed: Vec<(Timestamp, AgentId)> =
             self.of.iter().filter_map(|watched| Some((watched.changed?, watched.key().clone()))).collect();

@@ -8,8 +8,9 @@ use countersign_core::approval::{self, Approval};
 use countersign_core::capability::Pattern;
 use countersign_core::chain::Tally;
 use countersign_core::classify::{By, classify};
-use countersign_core::decide::{Decision, Hold, Verdict, decide};
+use countersign_core::decide::{Decision, Guard, Hold, Verdict, decide};
 use countersign_core::delegation::{Delegation, Link};
+use countersign_core::denial::Denial;
 use countersign_core::digest::Digest;
 use countersign_core::effect::Effect;
 use countersign_core::facts::{Action, Facts, PolicyWord, SessionFacts};
@@ -17,6 +18,7 @@ use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, 
 use countersign_core::limits::Rate;
 use countersign_core::risk::{Consequence, Risk};
 use countersign_core::role::Right;
+use countersign_core::router::Reach;
 use countersign_core::seal::{SealKey, Sealed};
 use countersign_core::session::{Session, Token};
 use countersign_core::taint::Taint;
@@ -34,8 +36,9 @@ use crate::policies::Judged;
 use crate::recorder::{Permit, Receipt, RecordError, Recording};
 use crate::registry::Asked;
 use crate::reviewing;
+use crate::sight::{Seen, Sight};
 use crate::spot::Spotted;
-use crate::spotting::Seen;
+use crate::spotter::Sighted;
 use crate::tainting::Heard;
 
 /// How often a check is decided again because rights changed under it.
@@ -77,6 +80,8 @@ pub struct Answer {
     pub policies: Option<Judged>,
     /// What the Deep guard said; `None` where it was not asked.
     pub review: Option<Opinion>,
+    /// The tier of the Guardian that should have been met and gave no answer.
+    pub unreachable: Option<Guard>,
     /// The approval to wait for, or that was used.
     pub approval: Option<ApprovalId>,
     /// Whether the record was on disk before the answer was given.
@@ -105,12 +110,23 @@ struct Gathered {
     parent_lives: bool,
 }
 
+/// What a decision needs that was not looked up: the call, what is configured about
+/// it, what makes it wait, and what the content checks and a Spot guard elsewhere said of it.
+type Told<'a> = (&'a Seen<'a>, Action<'a>, bool, Waits, (Option<Heard<'a>>, Option<&'a Sighted>));
+
 /// A decision, and what the guards said that led to it.
 struct Decided {
     decision: Decision,
     judged: Option<Judged>,
     spotted: Option<Spotted>,
     tally: Tally,
+}
+
+/// The tier that should have been met and gave no answer.
+fn unreachable(decision: Decision, spotted: Option<&Spotted>) -> Option<Guard> {
+    let is_spot = spotted.is_some_and(|spotted| spotted.failed.is_some());
+    let is_deep = decision.verdict == Verdict::Deny(Denial::ReviewUnavailable);
+    is_spot.then_some(Guard::Spot).or(is_deep.then_some(Guard::Deep))
 }
 
 /// What a reviewer is told.
@@ -178,16 +194,16 @@ impl Engine {
         let waits = self.take_rates(&caller.org, caller.acting(ask.agent), ask.tool);
         // Of what is asked in another's name, nothing is held against anybody.
         let guard = self.content.as_ref().filter(|_| caller.acting(ask.agent) == ask.agent);
-        let looked = match guard {
-            Some(guard) => Some(guard.look(ask.input, ask.summary).await),
-            None => None,
-        };
-        let mut reviewed = None;
-        // A review takes one, at most.
-        for _ in 0..TRIES + usize::from(self.deep.is_some()) {
-            match self.try_check(caller, ask, (waits, looked.as_ref(), reviewed.as_ref())).await {
-                // What holds after the review is decided from what is true then.
-                Err(Failed::Unreviewed(brief)) => reviewed = Some(self.review(*brief).await),
+        let mut answers = Answers::default();
+        if let Some(guard) = guard {
+            answers.looked = Some(guard.look(ask.input, ask.summary).await);
+        }
+        // A look elsewhere and a review take one each, at most.
+        for _ in 0..TRIES + 1 + usize::from(self.deep.is_some()) {
+            match self.try_check(caller, ask, (waits, &answers)).await {
+                // What holds after somebody was asked is decided from what is true then.
+                Err(Failed::Unsighted(sight)) => answers.sighted = Some(self.sight(*sight).await),
+                Err(Failed::Unreviewed(brief)) => answers.reviewed = Some(self.review(*brief).await),
                 Ok(mut answer) => {
                     answer.took = self.clock.monotonic().saturating_sub(began);
                     return Ok(answer);
@@ -221,16 +237,18 @@ impl Engine {
         &self,
         caller: &Caller,
         ask: Ask<'_>,
-        (waits, looked, reviewed): (Waits, Option<&Looked>, Option<&reviewing::Asked>),
+        (waits, answers): (Waits, &Answers),
     ) -> Result<Answer, Failed> {
         let now = self.clock.now();
         let gathered = self.gather(caller, ask)?;
         let (operator, tool_needs_approval) = self.tool_rules(&caller.org, gathered.session.as_deref(), ask.tool);
         let action = Action { tool: ask.tool, class: classify(ask.tool, operator, ask.hint) };
         let seen = self.seen(caller, &gathered.agent, (&action, ask.input), now);
-        let heard = self.heard(looked, gathered.standing);
-        let decided = self.decide(caller, ask, &gathered, (&seen, action, tool_needs_approval, waits, heard));
-        let Decided { decision, judged, spotted, tally } = decided;
+        let heard = self.heard(answers.looked.as_ref(), gathered.standing);
+        let told = (&seen, action, tool_needs_approval, waits, (heard, answers.sighted.as_ref()));
+        let decided = self.decide(caller, ask, &gathered, told);
+        let Decided { decision, judged, spotted, tally } = decided.map_err(Failed::Unsighted)?;
+        let reviewed = answers.reviewed.as_ref();
         let decision = if decision.review {
             let brief = brief(ask, &gathered, decision, (judged.as_ref(), spotted.as_ref(), tally));
             let Some(reviewed) = reviewed else { return Err(Failed::Unreviewed(Box::new(brief))) };
@@ -298,6 +316,7 @@ impl Engine {
             decision,
             policies: judged,
             review: reviewed.map(|asked| asked.opinion.clone()),
+            unreachable: unreachable(decision, spotted.as_ref()),
             approval,
             durability,
             permit: receipt.permit,
@@ -376,8 +395,8 @@ impl Engine {
         caller: &Caller,
         ask: Ask<'_>,
         gathered: &Gathered,
-        (seen, action, tool_needs_approval, waits, heard): (&Seen<'_>, Action<'_>, bool, Waits, Option<Heard<'_>>),
-    ) -> Decided {
+        (seen, action, tool_needs_approval, waits, (heard, sighted)): Told<'_>,
+    ) -> Result<Decided, Box<Sight>> {
         let key = &self.seal_key;
         let links = gathered.lent.links(key);
         let session = match (ask.session, &gathered.session) {
@@ -410,17 +429,18 @@ impl Engine {
             secret_leaves: false,
             finding: None,
             risk: Consequence::Allow,
+            reach: Reach::ALL,
             reviewer: self.deep.is_some(),
             approval: gathered.approval.as_ref().and_then(|a| a.value.open(key)),
         };
         if let Some(heard) = heard {
             heard.tell(ask.tool, &mut facts);
         }
-        let spotted = self.spot(caller, seen, &mut facts);
+        let spotted = self.spot(caller, seen, &mut facts, sighted)?;
         let taint = heard.map_or(Taint::NONE, |heard| heard.held());
         let judged = self.judge(&action, ask.input, &facts, taint);
         facts.policy = judged.as_ref().map_or(PolicyWord::Silent, Judged::word);
-        Decided { decision: decide(action, &facts), judged, spotted, tally: facts.tally }
+        Ok(Decided { decision: decide(action, &facts), judged, spotted, tally: facts.tally })
     }
 
     /// The approval to wait for: the pending one if it is about exactly this,
@@ -598,7 +618,17 @@ struct Waits {
     circuit: Option<Duration>,
 }
 
+/// What was found out for a check while it waited.
+#[derive(Default)]
+struct Answers {
+    looked: Option<Looked>,
+    sighted: Option<Sighted>,
+    reviewed: Option<reviewing::Asked>,
+}
+
 enum Failed {
+    /// The Spot guard elsewhere must be asked first.
+    Unsighted(Box<Sight>),
     /// The Deep guard must be asked first.
     Unreviewed(Box<Brief>),
     Record(RecordError),

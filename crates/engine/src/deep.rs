@@ -22,10 +22,16 @@ pub type Reviewing = Pin<Box<dyn Future<Output = Opinion> + Send>>;
 /// Somebody who can be asked about an action, such as a model.
 ///
 /// It answers within a deadline of its own and may be asked by many at once. One
-/// that panics counts as one that does not answer.
+/// that panics or takes longer than [`Settings::review_deadline`](crate::Settings)
+/// counts as one that cannot be reached.
 pub trait DeepGuard: Send + Sync {
     /// Asks about one action.
     fn review(&self, brief: Brief) -> Reviewing;
+
+    /// What kind of reviewer it is, in one word.
+    fn kind(&self) -> &'static str {
+        "unknown"
+    }
 }
 
 /// What a reviewer is told about an action. Nothing in it is trusted: agents
@@ -87,6 +93,9 @@ pub struct Opinion {
     pub said: Option<Said>,
     /// Why there is no review, as a stable word.
     pub failed: Option<&'static str>,
+    /// Whether that says that the reviewer itself is not well. What the words of
+    /// an action can bring about does not: one agent must not stop the reviews of others.
+    pub is_outage: bool,
 }
 
 /// What a reviewer said.
@@ -101,11 +110,11 @@ pub struct Said {
 }
 
 impl Opinion {
-    /// There is no review, for the reason that `why` names.
+    /// There is no review, for the reason that `why` names, and the reviewer is not well.
     #[must_use]
     pub fn unavailable(reviewer: impl Into<Cow<'static, str>>, why: &'static str) -> Self {
         let reviewer = reviewer.into();
-        Self { reviewed: Reviewed::Unavailable, reviewer, model: None, said: None, failed: Some(why) }
+        Self { reviewed: Reviewed::Unavailable, reviewer, model: None, said: None, failed: Some(why), is_outage: true }
     }
 
     /// What the entry says of it.

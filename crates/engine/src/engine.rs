@@ -25,6 +25,8 @@ use crate::registry::Registry;
 use crate::resource::RESOURCES;
 use crate::signing::Tracing;
 use crate::spot::Spot;
+use crate::spotter::Spotter;
+use crate::tier::Tiers;
 use crate::vault::Vault;
 
 /// How many rejected authentications are recorded a minute.
@@ -67,6 +69,10 @@ pub struct Settings {
     pub spot: Spot,
     /// The arguments that name what a call touches, the most telling first.
     pub resources: Vec<Cow<'static, str>>,
+    /// How long a Spot guard elsewhere may take.
+    pub spot_deadline: std::time::Duration,
+    /// How long a deep review may take, whatever the reviewer's own limit is.
+    pub review_deadline: std::time::Duration,
 }
 
 impl Default for Settings {
@@ -78,6 +84,8 @@ impl Default for Settings {
             tool_per_minute: 60_000,
             spot: Spot::default(),
             resources: RESOURCES.iter().copied().map(Cow::Borrowed).collect(),
+            spot_deadline: std::time::Duration::from_millis(250),
+            review_deadline: std::time::Duration::from_secs(25),
         }
     }
 }
@@ -118,9 +126,10 @@ pub struct Engine {
     pub(crate) tracing: Tracing,
     pub(crate) vault: Option<Vault>,
     pub(crate) policies: Policies,
-    pub(crate) baselines: Arc<Baselines>,
+    pub(crate) spotter: Spotter,
     pub(crate) deep: Option<Arc<dyn DeepGuard>>,
     pub(crate) content: Option<Arc<ContentGuard>>,
+    pub(crate) tiers: Tiers,
 }
 
 /// How the engine is.
@@ -161,9 +170,10 @@ impl Engine {
             tracing: parts.tracing,
             vault: parts.vault,
             policies: Policies::default(),
-            baselines,
+            spotter: Spotter::Here(baselines),
             deep: None,
             content: None,
+            tiers: Tiers::default(),
         })
     }
 

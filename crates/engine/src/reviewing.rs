@@ -1,9 +1,6 @@
 //! Asking the Deep guard, at most once for a check.
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::Poll;
 
 use countersign_core::conclude::{Reviewed, conclude};
 use countersign_core::{Decision, Digest};
@@ -28,7 +25,8 @@ impl Asked {
 }
 
 impl Engine {
-    /// The engine with somebody to ask about what would else wait for a human.
+    /// The engine with somebody to ask about what would else wait for a human. A
+    /// check then needs a Tokio runtime with its timer.
     #[must_use]
     pub fn reviewed_by(self, guard: Arc<dyn DeepGuard>) -> Self {
         Self { deep: Some(guard), ..self }
@@ -39,15 +37,13 @@ impl Engine {
         let Some(guard) = self.deep.clone() else {
             return Asked { brief, opinion: Opinion::unavailable("none", "unreachable") };
         };
-        let asked = brief.clone();
-        let mut reviewing = Box::pin(async move { guard.review(asked).await });
-        let opinion = poll_fn(|context| {
-            // A guard that panics must not take the check with it: nothing would be recorded.
-            let polled = catch_unwind(AssertUnwindSafe(|| reviewing.as_mut().poll(context)));
-            polled.unwrap_or_else(|_| Poll::Ready(Opinion::unavailable("unknown", "broken")))
-        })
-        .await;
-        Asked { brief, opinion }
+        let (kind, asked) = (guard.kind(), brief.clone());
+        // Made inside, where a panic is caught.
+        let review = async move { guard.review(asked).await };
+        let within = self.settings.review_deadline;
+        let is_well = |opinion: &Opinion| !opinion.is_outage;
+        let said = self.tiers.deep.ask(self.clock.as_ref(), within, review, is_well).await;
+        Asked { brief, opinion: said.unwrap_or_else(|why| Opinion::unavailable(kind, why.as_str())) }
     }
 }
 

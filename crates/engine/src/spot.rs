@@ -8,6 +8,8 @@ use countersign_core::detect::{Figure, Finding, Findings};
 use countersign_core::risk::{Risk, RiskWeights};
 use countersign_evidence::event;
 
+use crate::sight::NoAnswer;
+
 /// How far what the Spot guard says is heeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heed {
@@ -42,6 +44,13 @@ pub struct Spot {
     pub weights: RiskWeights,
 }
 
+impl Spot {
+    /// Whether nothing is asked of it.
+    pub(crate) fn is_off(self) -> bool {
+        self.risk == Heed::Off && self.detectors == Heed::Off
+    }
+}
+
 impl Default for Spot {
     fn default() -> Self {
         Self { risk: Heed::Watch, detectors: Heed::Watch, weights: RiskWeights::default() }
@@ -56,9 +65,16 @@ pub struct Spotted {
     pub findings: Findings,
     /// The risk; `None` where it is not scored.
     pub risk: Option<Risk>,
+    /// Why it said nothing.
+    pub failed: Option<NoAnswer>,
 }
 
 impl Spotted {
+    /// It was asked and said nothing.
+    pub(crate) fn missing(chosen: Spot, why: NoAnswer) -> Self {
+        Self { chosen, findings: Findings::default(), risk: None, failed: Some(why) }
+    }
+
     /// What the entry says of it.
     pub(crate) fn event(&self) -> event::Risk<'static> {
         let finding = |(finding, figure): (Finding, Figure)| {
@@ -71,6 +87,10 @@ impl Spotted {
             score: risk.score,
             would: risk.holds.as_str(),
         };
-        event::Risk { findings: self.findings.iter().map(finding).collect(), scored: self.risk.as_ref().map(scored) }
+        event::Risk {
+            failed: self.failed.map(NoAnswer::as_str),
+            findings: self.findings.iter().map(finding).collect(),
+            scored: self.risk.as_ref().map(scored),
+        }
     }
 }

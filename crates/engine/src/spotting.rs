@@ -1,28 +1,20 @@
 //! Asking the Spot guard about a call, and telling it what became of it.
 
-use std::sync::Arc;
-
 use countersign_core::agent::Agent;
-use countersign_core::detect::{Call, Findings, Observation, Outcome, is_egress};
+use countersign_core::decide::Guard;
+use countersign_core::detect::{Call, Findings, Outcome, is_egress};
 use countersign_core::facts::{Action, Facts};
 use countersign_core::risk::{Consequence, Cumulative, RiskFacts, risk};
+use countersign_core::router::tiers;
 use countersign_core::{Effect, Timestamp, Verdict};
 
-use crate::baselines::{Known, Version};
 use crate::caller::Caller;
 use crate::collection::Stored;
 use crate::engine::Engine;
 use crate::resource::resource;
+use crate::sight::{Known, Seen, Sight, Version};
 use crate::spot::{Heed, Spotted};
-
-/// One call, as the baselines see it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen<'a> {
-    /// Who makes it, in which version.
-    pub(crate) by: Version<'a>,
-    /// What it is.
-    pub(crate) call: Call<'a>,
-}
+use crate::spotter::{Sighted, Spotter};
 
 impl Engine {
     /// A call as the baselines see it: it is by the agent that was proven.
@@ -40,39 +32,60 @@ impl Engine {
             self.registry.agents.any(agent.as_str()).map_or(0, |stored| stored.revision)
         };
         let Action { tool, class } = *action;
-        let resource = if self.spots() { resource(input, &self.settings.resources) } else { None };
+        let resource = if self.settings.spot.is_off() { None } else { resource(input, &self.settings.resources) };
         let call = Call { at, tool, resource, effect: class.effect, egress: is_egress(tool) };
         Seen { by: Version { agent, revision }, call }
     }
 
-    /// Looks at a call, and tells `facts` what of that is heeded. `None` where
-    /// nothing needs to be recorded: of a read about which nothing is unusual.
-    pub(crate) fn spot(&self, caller: &Caller, seen: &Seen<'_>, facts: &mut Facts<'_>) -> Option<Spotted> {
-        if !self.spots() {
-            return None;
-        }
+    /// Looks at a call, and tells `facts` what of that is heeded, or that nobody
+    /// could look. `None` where nothing needs to be recorded: of a read about which
+    /// nothing is unusual. Fails with what must be asked elsewhere first.
+    pub(crate) fn spot(
+        &self,
+        caller: &Caller,
+        seen: &Seen<'_>,
+        facts: &mut Facts<'_>,
+        sighted: Option<&Sighted>,
+    ) -> Result<Option<Spotted>, Box<Sight>> {
         let chosen = self.settings.spot;
-        let known = self.baselines.look(seen.by, &seen.call);
+        if chosen.is_off() {
+            return Ok(None);
+        }
+        let own = seen.call.effect;
+        let is_met = |facts: &Facts<'_>| tiers(judged(own, facts)).contains(&Guard::Spot);
+        let known = match (&self.spotter, sighted) {
+            (Spotter::Here(baselines), _) => self.look_here(baselines, seen),
+            // What does not meet this tier waits for no other process.
+            (Spotter::Elsewhere(_), _) if !is_met(facts) => return Ok(None),
+            (Spotter::Elsewhere(_), Some(sighted)) if sighted.is_about(seen) => sighted.known,
+            (Spotter::Elsewhere(_), _) => return Err(Box::new(Sight::of(seen))),
+        };
+        match known {
+            Ok(known) => Ok(self.heed(caller, own, facts, &known)),
+            Err(why) => {
+                facts.reach.spot = false;
+                Ok(is_met(facts).then(|| Spotted::missing(chosen, why)))
+            }
+        }
+    }
+
+    /// Tells `facts` what of the known is heeded.
+    fn heed(&self, caller: &Caller, own: Effect, facts: &mut Facts<'_>, known: &Known) -> Option<Spotted> {
+        let chosen = self.settings.spot;
         let findings = if chosen.detectors == Heed::Off { Findings::default() } else { known.findings };
         if chosen.detectors == Heed::Enforce {
             facts.finding = findings.iter().next().map(|(finding, _)| finding);
         }
-        let own = seen.call.effect;
-        let effect = if facts.suspicion(own).is_some() { own.raised() } else { own };
+        let effect = judged(own, facts);
         if effect == Effect::Read && findings.is_empty() {
             return None;
         }
-        let scored = (chosen.risk != Heed::Off)
-            .then(|| risk(&self.risk_facts(caller, &known, (effect, facts)), &chosen.weights));
+        let scored =
+            (chosen.risk != Heed::Off).then(|| risk(&self.risk_facts(caller, known, (effect, facts)), &chosen.weights));
         if let (Heed::Enforce, Some(risk)) = (chosen.risk, &scored) {
             facts.risk = if effect == Effect::Read { Consequence::Allow } else { risk.holds };
         }
-        Some(Spotted { chosen, findings, risk: scored })
-    }
-
-    /// Whether anything is looked at.
-    fn spots(&self) -> bool {
-        self.settings.spot.risk != Heed::Off || self.settings.spot.detectors != Heed::Off
+        Some(Spotted { chosen, findings, risk: scored, failed: None })
     }
 
     fn risk_facts(&self, caller: &Caller, known: &Known, (effect, facts): (Effect, &Facts<'_>)) -> RiskFacts {
@@ -98,7 +111,7 @@ impl Engine {
 
     /// Lets a decision that was recorded move the baseline of who asked.
     pub(crate) fn observe(&self, seen: &Seen<'_>, verdict: Verdict) {
-        if !self.spots() {
+        if self.settings.spot.is_off() {
             return;
         }
         let outcome = match verdict {
@@ -106,13 +119,11 @@ impl Engine {
             Verdict::Deny(_) => Outcome::Denied,
             Verdict::Elevate(_) => Outcome::Waiting,
         };
-        self.baselines.step(seen.by, &Observation { call: seen.call, outcome });
+        self.tell_spot(seen, outcome);
     }
+}
 
-    /// Has baselines written that changed, `most` of them; the recorder does it
-    /// when it has a moment.
-    pub(crate) fn keep_baselines(&self, most: usize) {
-        let (baselines, documents) = (Arc::clone(&self.baselines), Arc::clone(&self.documents));
-        self.recorder.aside(move |ledger| baselines.keep(ledger, documents.as_ref(), most));
-    }
+/// The effect that an action with `own` is judged by.
+fn judged(own: Effect, facts: &Facts<'_>) -> Effect {
+    if facts.suspicion(own).is_some() { own.raised() } else { own }
 }

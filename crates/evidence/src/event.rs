@@ -134,6 +134,9 @@ pub struct Review<'a> {
 /// How risky an action is, and what was unusual about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Risk<'a> {
+    /// Why the Spot guard gave no answer, as a stable word; absent where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<&'a str>,
     /// What the detectors noticed.
     #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
     pub findings: Vec<Finding<'a>>,

@@ -1,7 +1,8 @@
 //! What Prometheus scrapes. Every name begins with `countersign_`.
 
-use countersign_core::decide::Verdict;
-use countersign_engine::{Answer, Engine, Log, LogHealth};
+use countersign_core::decide::{Guard, Verdict};
+use countersign_core::router::State;
+use countersign_engine::{Answer, Engine, Log, LogHealth, TierHealth};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -29,6 +30,17 @@ struct StatusLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WitnessLabel {
     witness: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TierLabel {
+    tier: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CircuitLabels {
+    tier: &'static str,
+    state: &'static str,
 }
 
 /// The numbers that are counted as things happen.
@@ -96,6 +108,7 @@ impl Metrics {
             let failing = u64::from(engine.policy_failure().is_some());
             registry.register("policies_failing", "1 while a newer set cannot be put in force", gauge(failing));
         }
+        register_tiers(&mut registry, &engine.tiers());
         registry.register("sessions", "Sessions in memory", gauge(health.sessions as u64));
         if let Some(log) = log {
             register_log(&mut registry, &log.health());
@@ -110,6 +123,31 @@ fn gauge(number: u64) -> Gauge<i64> {
     let gauge = Gauge::<i64>::default();
     gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
     gauge
+}
+
+fn register_tiers(registry: &mut Registry, tiers: &[TierHealth]) {
+    let (asked, failed, passed_over) = (Family::default(), Family::default(), Family::default());
+    let circuits = Family::<CircuitLabels, Gauge>::default();
+    let count = |family: &Family<TierLabel, Counter>, tier, number| {
+        family.get_or_create(&TierLabel { tier }).inc_by(number);
+    };
+    for health in tiers {
+        let tier = health.tier.as_str();
+        if health.tier != Guard::Fast {
+            count(&failed, tier, health.failed);
+        }
+        let Some(circuit) = health.circuit else { continue };
+        count(&asked, tier, health.asked);
+        count(&passed_over, tier, health.passed_over);
+        for state in [State::Closed, State::HalfOpen, State::Open] {
+            let labels = CircuitLabels { tier, state: state.as_str() };
+            circuits.get_or_create(&labels).set(i64::from(state == circuit));
+        }
+    }
+    registry.register("guardian_asked", "Questions put to a tier outside this process", asked);
+    registry.register("guardian_failed", "Questions that a tier did not answer", failed);
+    registry.register("guardian_passed_over", "Questions not put to a tier whose circuit was open", passed_over);
+    registry.register("guardian_circuit", "1 for the state of the circuit of a tier", circuits);
 }
 
 fn register_log(registry: &mut Registry, log: &LogHealth) {

@@ -13,6 +13,7 @@ use countersign_core::detect::Finding;
 use countersign_core::facts::{PolicyWord, SessionFacts};
 use countersign_core::id::{AgentId, OrgId, SessionId};
 use countersign_core::risk::Consequence;
+use countersign_core::router::Reach;
 use countersign_core::session::{Mode, Session, Source};
 use countersign_core::taint::Taint;
 use countersign_core::{Action, Decision, Facts, Timestamp, decide};
@@ -38,6 +39,7 @@ pub struct World {
     pub secret_leaves: bool,
     pub finding: Option<Finding>,
     pub risk: Consequence,
+    pub reach: Reach,
     pub reviewer: bool,
     pub approval: Option<Approval>,
 }
@@ -122,6 +124,7 @@ impl World {
             secret_leaves: false,
             finding: None,
             risk: Consequence::Allow,
+            reach: Reach::ALL,
             reviewer: false,
             approval: None,
         }
@@ -164,6 +167,7 @@ impl World {
             secret_leaves: self.secret_leaves,
             finding: self.finding,
             risk: self.risk,
+            reach: self.reach,
             reviewer: self.reviewer,
             approval: self.approval.as_ref(),
         };

@@ -43,7 +43,14 @@ fn opinion(reviewed: Reviewed) -> Opinion {
         Reviewed::Unavailable => return Opinion::unavailable("test", "timed_out"),
     };
     let said = Said { verdict, reasoning: "r".repeat(3_000), confidence: 90 };
-    Opinion { reviewed, reviewer: "test".into(), model: Some("m".into()), said: Some(said), failed: None }
+    Opinion {
+        reviewed,
+        reviewer: "test".into(),
+        model: Some("m".into()),
+        said: Some(said),
+        failed: None,
+        is_outage: false,
+    }
 }
 
 #[expect(clippy::panic, reason = "a guard that panics is what is tried")]

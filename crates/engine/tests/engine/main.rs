@@ -33,6 +33,7 @@ mod servers;
 mod sessions;
 mod sweeping;
 mod tap;
+mod tiers;
 mod tokens;
 mod traces;
 mod world;

@@ -15,7 +15,7 @@ use countersign_core::session::{Mode, Session};
 use countersign_core::{Digest, Verdict};
 use countersign_engine::{
     Answer, Ask, Caller, ContentGuard, DeepGuard, Engine, Error, Heed, NewAgent, NewDelegation, NewKey, NewServer,
-    NewToken, Parts, Report, Settings, Sources, Tool, Tracing, Vault,
+    NewToken, Parts, Report, Settings, Sources, SpotGuard, Tool, Tracing, Vault,
 };
 use countersign_evidence::entry::Entry;
 use countersign_evidence::trace::key::SigningKey;
@@ -141,6 +141,12 @@ impl World {
     pub fn reviewed_by(self, guard: Arc<dyn DeepGuard>) -> Self {
         let engine = Arc::into_inner(self.engine).expect("somebody still holds the engine");
         Self { engine: Arc::new(engine.reviewed_by(guard)), ..self }
+    }
+
+    /// The same world with baselines that somebody else keeps.
+    pub fn spotted_by(self, guard: Arc<dyn SpotGuard>) -> Self {
+        let engine = Arc::into_inner(self.engine).expect("somebody still holds the engine");
+        Self { engine: Arc::new(engine.spotted_by(guard)), ..self }
     }
 
     /// The same world after its engine ended and another one started.

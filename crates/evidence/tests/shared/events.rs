@@ -49,6 +49,7 @@ pub fn decision<'a>(text: &'a str, verdict: &'a str, judged: Effect) -> Decision
             verdict: Some("deny".into()),
         }),
         risk: Some(Risk {
+            failed: Some("timed_out"),
             findings: vec![Finding { limit: 35, measured: 36, mode: "watch", word: "call_spike" }],
             scored: Some(Scored {
                 mode: "enforce",
@@ -121,7 +122,7 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
             verdict: None,
             ..said
         }),
-        risk: Some(Risk { findings: Vec::new(), scored: None }),
+        risk: Some(Risk { failed: None, findings: Vec::new(), scored: None }),
         ..decision.clone()
     };
     let outcome = Outcome {

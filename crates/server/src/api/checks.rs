@@ -63,6 +63,9 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
     let reason = match verdict {
         Verdict::Allow if answer.review.is_some() => "a reviewer allowed exactly this action",
         Verdict::Allow if answer.decision.used_approval => "a human approved exactly this action",
+        Verdict::Allow if answer.unreachable.is_some() => {
+            "capability match, without the spot guard, which gave no answer"
+        }
         Verdict::Allow => "capability match",
         Verdict::Elevate(hold) => match why {
             Some(why) => {
@@ -96,6 +99,7 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
             Durability::Grouped => word::Durability::Grouped,
         },
         policies: said.map(policies).as_ref(),
+        unreachable: answer.unreachable,
         help: help.as_deref(),
     })
 }

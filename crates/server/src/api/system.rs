@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse as _;
 use countersign_engine::Fallback;
-use countersign_wire::rest::health::{Health, LogHealth, WitnessHealth};
+use countersign_wire::rest::health::{Health, LogHealth, TierHealth, WitnessHealth};
 use countersign_wire::rest::policy::PolicyHealth;
 use countersign_wire::rest::word::{Durability, HealthStatus, PolicyDefault};
 
@@ -34,8 +34,17 @@ pub(crate) async fn health(State(surface): State<Surface>) -> Answer {
             reason: health.failure,
             log: surface.log.as_ref().map(|log| shown(log.health())),
             policies: policies(&surface.engine),
+            guardian: surface.engine.tiers().into_iter().map(tier).collect(),
         },
     )
+}
+
+fn tier(health: countersign_engine::TierHealth) -> TierHealth {
+    TierHealth {
+        tier: health.tier.into(),
+        by: health.by.into(),
+        circuit: health.circuit.map(|state| state.as_str().into()),
+    }
 }
 
 fn policies(engine: &countersign_engine::Engine) -> Option<PolicyHealth> {

@@ -77,6 +77,9 @@ async fn metrics_can_be_read_before_anything_happened() {
     let scraped = scrape(&server).await;
     assert_eq!(scraped.0["countersign_recorder_failing"], "0");
     assert_eq!(scraped.0["countersign_rejected_authentications_total"], "0");
+    // Nothing is asked outside this process: there is no circuit to speak of.
+    assert_eq!(scraped.0[r#"countersign_guardian_failed_total{tier="spot"}"#], "0");
+    assert!(!scraped.0.keys().any(|name| name.starts_with("countersign_guardian_circuit{")));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The question whether an agent may do something, and the answer.
 
 use countersign_core::Decision;
-use countersign_core::decide::Verdict;
+use countersign_core::decide::{Guard, Verdict};
 use countersign_core::id::{AgentId, ApprovalId, CheckId};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -125,6 +125,8 @@ pub struct CheckAnswer<'a> {
     pub durability: Durability,
     /// What the policies in force said.
     pub policies: Option<&'a PolicyReply>,
+    /// The tier of the Guardian that gave no answer.
+    pub unreachable: Option<Guard>,
     /// The path of the page about the denial.
     pub help: Option<&'a str>,
 }
@@ -133,7 +135,7 @@ impl Serialize for CheckAnswer<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let verdict = self.decision.verdict;
         let elevates = matches!(verdict, Verdict::Elevate(_));
-        let mut answer = serializer.serialize_struct("CheckReply", 13)?;
+        let mut answer = serializer.serialize_struct("CheckReply", 14)?;
         answer.serialize_field("allowed", &(verdict == Verdict::Allow))?;
         answer.serialize_field("check_id", self.check_id.as_str())?;
         answer.serialize_field("confidence", &self.confidence)?;
@@ -151,6 +153,9 @@ impl Serialize for CheckAnswer<'_> {
         answer.serialize_field("durability", self.durability.as_str())?;
         if let Some(policies) = self.policies {
             answer.serialize_field("policies", policies)?;
+        }
+        if let Some(tier) = self.unreachable {
+            answer.serialize_field("unreachable", tier.as_str())?;
         }
         if let Some(help) = self.help {
             answer.serialize_field("help", help)?;
@@ -192,6 +197,11 @@ pub struct CheckReply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub policies: Option<PolicyReply>,
+    /// The tier of the Guardian that should have been met and gave no answer: the
+    /// action went on with the rules alone, or was denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub unreachable: Option<GuardTier>,
     /// The path of the page about the denial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

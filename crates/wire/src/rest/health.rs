@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::policy::PolicyHealth;
-use super::word::{Durability, HealthStatus};
+use super::word::{Durability, GuardTier, HealthStatus};
 use crate::time::Time;
 
 /// How the server is.
@@ -32,6 +32,23 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub policies: Option<PolicyHealth>,
+    /// The tiers of the Guardian: `fast`, `spot` and `deep`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardian: Vec<TierHealth>,
+}
+
+/// How a tier of the Guardian is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TierHealth {
+    /// Which.
+    pub tier: GuardTier,
+    /// Where it is (`here`, `elsewhere`, `off`), or who it is: `human`, or a kind of reviewer.
+    pub by: String,
+    /// Its circuit: `closed`, `open` while it is not asked, or `half_open`. Absent
+    /// where nothing is asked that could fail to answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub circuit: Option<String>,
 }
 
 /// How the transparency log is.
@@ -90,6 +107,7 @@ mod tests {
             reason: Some("store unavailable".into()),
             log: None,
             policies: None,
+            guardian: Vec::new(),
         };
         let bare = json!({"status": "unhealthy", "service": "countersign", "version": "0.1.0",
             "read_durability": "sync", "reason": "store unavailable"});
@@ -113,6 +131,8 @@ mod tests {
             &json!({"origin": "example.com/log", "size": 9, "published_at": "1970-01-01T00:00:00.000Z", "witnesses": [
                 {"name": "example.org/witness", "cosigned_size": 7, "failure": "no answer", "disputed": false}]}),
         );
+        let tier = TierHealth { tier: GuardTier::Spot, by: "elsewhere".into(), circuit: Some("open".into()) };
+        golden::check(&tier, &json!({"tier": "spot", "by": "elsewhere", "circuit": "open"}));
         golden::check(&Done::default(), &json!({"success": true}));
     }
 }

@@ -31,6 +31,7 @@ fn answer(verdict: Verdict) -> String {
         approval_id: Some(&ApprovalId::parse("appr_1").unwrap()),
         durability: Durability::Sync,
         policies: None,
+        unreachable: None,
         help: verdict.code().map(|_| "/docs/denials/x"),
     };
     serde_json::to_string(&answer).unwrap()
