@@ -7,8 +7,11 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 /// The file, and the arguments of `countersign` that print it.
-const GENERATED: [(&str, &[&str]); 2] =
-    [("docs/openapi.json", &["openapi"]), ("docs/config.schema.json", &["config", "schema"])];
+const GENERATED: [(&str, &[&str]); 3] = [
+    ("docs/openapi.json", &["openapi"]),
+    ("docs/config.schema.json", &["config", "schema"]),
+    ("docs/guardian-tiers.schema.json", &["config", "schema", "--tiers"]),
+];
 
 /// Writes every generated file.
 pub(crate) fn write() -> anyhow::Result<()> {

@@ -399,6 +399,7 @@ impl Config {
         config.trace.output_path = output;
         config.bootstrap.admin_key_file = config.bootstrap.admin_key_file.map(|file| folder.join(file));
         config.evidence.key_file = config.evidence.key_file.map(|file| folder.join(file));
+        config.guardian.tier_key_file = config.guardian.tier_key_file.map(|file| folder.join(file));
         if let Some(deep) = &mut config.guardian.deep {
             deep.folder = Some(folder.to_owned());
         }
@@ -475,6 +476,8 @@ impl Config {
             tool_per_minute: self.limits.tool_per_minute,
             spot: self.guardian.spot(),
             resources: self.guardian.resources.iter().cloned().map(Cow::Owned).collect(),
+            spot_deadline: self.guardian.spot_deadline(),
+            review_deadline: self.guardian.review_deadline(),
         }
     }
 
@@ -520,6 +523,10 @@ impl Config {
         if let Some(file) = self.bootstrap.admin_key_file.as_deref().filter(|file| is_open(file)) {
             let file = file.display();
             warnings.push(format!("others may read the administrator's key in `{file}`; run `chmod 600 {file}`"));
+        }
+        if let Some(file) = self.guardian.tier_key_file.as_deref().filter(|file| is_open(file)) {
+            let file = file.display();
+            warnings.push(format!("others may read the tiers' key in `{file}`; run `chmod 600 {file}`"));
         }
         for address in self.addresses().unwrap_or_default() {
             if !address.is_local() {

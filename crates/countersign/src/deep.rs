@@ -49,7 +49,7 @@ struct Desk {
     reviewer: &'static str,
 }
 
-/// Who is configured; `None` where that is a human. Nothing is sent yet.
+/// Who is configured in this process; `None` where that is a human. Nothing is sent yet.
 pub fn guard(deep: Option<&Deep>) -> Result<Option<Arc<dyn DeepGuard>>> {
     let Some(deep) = deep.filter(|deep| !matches!(deep.review.reviewer, ReviewerConfig::Human {})) else {
         return Ok(None);

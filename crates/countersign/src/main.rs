@@ -28,6 +28,7 @@ mod policies;
 mod records;
 mod reload;
 mod tarball;
+mod tier;
 mod tlog;
 mod vault;
 mod verify;

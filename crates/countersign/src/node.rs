@@ -2,9 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use countersign_engine::{DeepGuard, Engine, Log, Parts, Publishing, RecordedKey, SystemClock, SystemEntropy};
+use countersign_engine::{
+    DeepGuard, Engine, Log, Parts, Publishing, RecordedKey, SpotGuard, SystemClock, SystemEntropy,
+};
 use countersign_evidence::log::note::Signer;
 use countersign_server::Surface;
 use countersign_store::{MemoryLive, SqliteStore, SqliteTiles, StoreError};
@@ -12,11 +15,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::{Config, Evidence};
+use crate::config::{Config, Evidence, Guardian, Shown};
 use crate::data_dir::{DataDir, database};
 use crate::listen::Bound;
 use crate::log_key::{KeyFile, Settled};
-use crate::witness::ask;
+use crate::tier::ask;
+use crate::witness;
 use crate::{content, deep, records, reload, vault};
 
 /// What a shell says of a program that a signal ended.
@@ -42,11 +46,34 @@ pub struct Opened {
 
 /// Starts an engine on the data directory as `config` says.
 pub fn open(data: &DataDir, config: &Config) -> Result<Opened> {
-    open_reviewed(data, config, None)
+    open_guarded(data, config, Guards::default())
 }
 
-/// The same with somebody to ask about what would else wait for a human.
-fn open_reviewed(data: &DataDir, config: &Config, guard: Option<Arc<dyn DeepGuard>>) -> Result<Opened> {
+/// Who is asked beside the engine, if anybody.
+#[derive(Default)]
+struct Guards {
+    spot: Option<Arc<dyn SpotGuard>>,
+    deep: Option<Arc<dyn DeepGuard>>,
+}
+
+impl Guards {
+    fn of(config: &Guardian) -> Result<Self> {
+        let key = || config.tier_key().map_err(|why| anyhow!(why))?.context("`guardian.tier_key_file` is missing");
+        let spot = config.spot.as_ref().filter(|_| !config.spot().is_off());
+        let spot = spot.map(|spot| ask::spot(&spot.url, &key()?, config.spot_deadline())).transpose()?;
+        let deep = match config.deep.as_ref().and_then(|deep| Some((deep, deep.url.as_deref()?))) {
+            Some((deep, url)) => {
+                let within = Duration::from_secs(deep.review.timeout_seconds);
+                Some(ask::deep(url, &key()?, (within, deep.arguments == Shown::Shown))?)
+            }
+            None => deep::guard(config.deep.as_ref())?,
+        };
+        Ok(Self { spot, deep })
+    }
+}
+
+/// The same with somebody to ask.
+fn open_guarded(data: &DataDir, config: &Config, guards: Guards) -> Result<Opened> {
     let entropy = Arc::new(SystemEntropy);
     let seal_key = data.seal_key(entropy.as_ref())?;
     let explain = |why| explain(&why, data.path());
@@ -69,7 +96,11 @@ fn open_reviewed(data: &DataDir, config: &Config, guard: Option<Arc<dyn DeepGuar
         Some(guard) => engine.inspected_by(guard),
         None => engine,
     };
-    let engine = match guard {
+    let engine = match guards.spot {
+        Some(guard) => engine.spotted_by(guard),
+        None => engine,
+    };
+    let engine = match guards.deep {
         Some(guard) => engine.reviewed_by(guard),
         None => engine,
     };
@@ -79,7 +110,7 @@ fn open_reviewed(data: &DataDir, config: &Config, guard: Option<Arc<dyn DeepGuar
 /// Starts an engine on the data directory as `config` says, and publishes its
 /// record as a log.
 pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
-    let opened = open_reviewed(data, config, deep::guard(config.guardian.deep.as_ref())?)?;
+    let opened = open_guarded(data, config, Guards::of(&config.guardian)?)?;
     let evidence = &config.evidence;
     let recorded = RecordedKey::read(opened.store.as_ref()).map_err(|why| explain(&why, data.path()))?;
     let file = KeyFile::new(data.path(), evidence.key_file.as_deref());
@@ -91,7 +122,7 @@ pub fn start(data: &DataDir, config: &Config) -> Result<Node> {
 
 /// Starts publishing the record as a transparency log.
 fn publish(data: &DataDir, opened: &Opened, settled: Settled, evidence: &Evidence) -> Result<Arc<Log>> {
-    let witnesses = ask::reach(&evidence.witnesses).map_err(|why| anyhow!(why))?;
+    let witnesses = witness::ask::reach(&evidence.witnesses).map_err(|why| anyhow!(why))?;
     let warning = settled.warning();
     let publishing = Publishing::from(settled.signer).witnessed(witnesses, evidence.witness_quorum).warning(warning);
     let log = Log::start(opened.store.clone(), opened.tiles.clone(), publishing).with_context(|| cannot_go_on(data))?;

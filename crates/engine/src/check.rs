@@ -122,6 +122,19 @@ struct Decided {
     tally: Tally,
 }
 
+/// What the entry says of the effect.
+fn judgement(by: By, decision: Decision) -> event::Judgement<'static> {
+    event::Judgement {
+        by: by.as_str(),
+        judged: decision.effect,
+        raised: decision.raised.map(countersign_core::behaviour::Suspicion::as_str),
+        word: match by {
+            By::Keyword(word) => Some(word),
+            _ => None,
+        },
+    }
+}
+
 /// The tier that should have been met and gave no answer.
 fn unreachable(decision: Decision, spotted: Option<&Spotted>) -> Option<Guard> {
     let is_spot = spotted.is_some_and(|spotted| spotted.failed.is_some());
@@ -246,8 +259,7 @@ impl Engine {
         let seen = self.seen(caller, &gathered.agent, (&action, ask.input), now);
         let heard = self.heard(answers.looked.as_ref(), gathered.standing);
         let told = (&seen, action, tool_needs_approval, waits, (heard, answers.sighted.as_ref()));
-        let decided = self.decide(caller, ask, &gathered, told);
-        let Decided { decision, judged, spotted, tally } = decided.map_err(Failed::Unsighted)?;
+        let Decided { decision, judged, spotted, tally } = self.decide(caller, ask, &gathered, told)?;
         let reviewed = answers.reviewed.as_ref();
         let decision = if decision.review {
             let brief = brief(ask, &gathered, decision, (judged.as_ref(), spotted.as_ref(), tally));
@@ -277,15 +289,7 @@ impl Engine {
             by: caller.name(),
             code: decision.verdict.code(),
             content: heard.and_then(|heard| heard.event(added)),
-            effect: event::Judgement {
-                by: action.class.by.as_str(),
-                judged: decision.effect,
-                raised: decision.raised.map(countersign_core::behaviour::Suspicion::as_str),
-                word: match action.class.by {
-                    By::Keyword(word) => Some(word),
-                    _ => None,
-                },
-            },
+            effect: judgement(action.class.by, decision),
             epoch: gathered.epoch,
             gate: decision.gate,
             guard: decision.guard.as_str(),
@@ -396,7 +400,7 @@ impl Engine {
         ask: Ask<'_>,
         gathered: &Gathered,
         (seen, action, tool_needs_approval, waits, (heard, sighted)): Told<'_>,
-    ) -> Result<Decided, Box<Sight>> {
+    ) -> Result<Decided, Failed> {
         let key = &self.seal_key;
         let links = gathered.lent.links(key);
         let session = match (ask.session, &gathered.session) {
@@ -436,7 +440,7 @@ impl Engine {
         if let Some(heard) = heard {
             heard.tell(ask.tool, &mut facts);
         }
-        let spotted = self.spot(caller, seen, &mut facts, sighted)?;
+        let spotted = self.spot(caller, seen, &mut facts, sighted).map_err(Failed::Unsighted)?;
         let taint = heard.map_or(Taint::NONE, |heard| heard.held());
         let judged = self.judge(&action, ask.input, &facts, taint);
         facts.policy = judged.as_ref().map_or(PolicyWord::Silent, Judged::word);

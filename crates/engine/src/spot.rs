@@ -46,7 +46,8 @@ pub struct Spot {
 
 impl Spot {
     /// Whether nothing is asked of it.
-    pub(crate) fn is_off(self) -> bool {
+    #[must_use]
+    pub fn is_off(self) -> bool {
         self.risk == Heed::Off && self.detectors == Heed::Off
     }
 }

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use crate::config::{self, Config as Settings};
 use crate::exit::Exit;
 use crate::output::{Output, complain, json, print};
+use crate::tier::wire;
 
 /// Check a configuration file, or print it, or its schema
 #[derive(Debug, Subcommand)]
@@ -17,7 +18,11 @@ pub enum Config {
     /// Print what holds: the file, and the defaults for the rest; no secrets
     Show(File),
     /// Print the JSON Schema of the file
-    Schema,
+    Schema {
+        /// Of what the Guardian's processes say to one another instead
+        #[arg(long)]
+        tiers: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,7 +46,8 @@ impl Config {
                 let settings = Settings::load(&config)?;
                 if output.is_json() { json(&settings)? } else { print(&toml::to_string(&settings)?)? }
             }
-            Self::Schema => json(&config::schema())?,
+            Self::Schema { tiers: false } => json(&config::schema())?,
+            Self::Schema { tiers: true } => json(&wire::schema())?,
         }
         Ok(Exit::Done)
     }

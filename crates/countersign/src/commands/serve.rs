@@ -1,14 +1,17 @@
 //! `countersign serve`: a server for real use, from a configuration file.
 
+mod only;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use countersign_engine::Engine;
+use countersign_review::ReviewerConfig;
 use countersign_server::Surface;
 
-use crate::config::{ADMIN_KEY_VARIABLE, Config};
+use crate::config::{ADMIN_KEY_VARIABLE, Config, Deep};
 use crate::data_dir::DataDir;
 use crate::exit::Exit;
 use crate::listen::{BindError, bind};
@@ -27,6 +30,20 @@ pub struct Serve {
     /// How to write logs, whatever the file says
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
+    /// Run one tier of the Guardian in this process, and ask the others where the file says they are
+    #[arg(long, value_name = "TIER")]
+    only: Option<Only>,
+}
+
+/// One tier of the Guardian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Only {
+    /// The server itself: it decides and records, keeps no baselines and asks no reviewer
+    Fast,
+    /// The baselines of agents, for servers to ask about
+    Spot,
+    /// The reviewer, for servers to ask
+    Deep,
 }
 
 impl Serve {
@@ -38,6 +55,12 @@ impl Serve {
         logging::start(self.log_format.unwrap_or(config.log.format), config.log.level);
         for warning in config.warnings() {
             tracing::warn!("{warning}");
+        }
+        match self.only {
+            None => {}
+            Some(Only::Fast) => decides_alone(&config)?,
+            Some(Only::Spot) => return only::spot(&config).map(|()| Exit::Done),
+            Some(Only::Deep) => return only::deep(&config).map(|()| Exit::Done),
         }
         let data = DataDir::open(&config.storage.data_dir)?;
         let bound = bind(&config.addresses()?).map_err(|why| self.explain(why))?;
@@ -84,4 +107,23 @@ impl Serve {
             _ => anyhow!(why),
         }
     }
+}
+
+/// Whether the other tiers are in other processes, or are not asked.
+fn decides_alone(config: &Config) -> Result<()> {
+    let guardian = &config.guardian;
+    if guardian.spot.is_none() && !guardian.spot().is_off() {
+        bail!(
+            "`serve --only fast` keeps no baselines: name the Spot guard's process as `guardian.spot.url`, or set \
+             `guardian.risk` and `guardian.detectors` to \"off\""
+        );
+    }
+    let asks = |deep: &Deep| deep.url.is_none() && !matches!(deep.review.reviewer, ReviewerConfig::Human {});
+    if guardian.deep.as_ref().is_some_and(asks) {
+        bail!(
+            "`serve --only fast` asks no reviewer: name the process that does as `guardian.deep.url`, and the reviewer in \
+             its configuration"
+        );
+    }
+    Ok(())
 }

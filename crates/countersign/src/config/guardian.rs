@@ -1,13 +1,17 @@
 //! The section `[guardian]`: what is looked at beyond the rules.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use countersign_core::capability::Pattern;
 use countersign_core::risk::RiskWeights;
-use countersign_engine::{Heed, RESOURCES, Sources, Spot};
-use countersign_review::ReviewConfig;
+use countersign_engine::{Heed, RESOURCES, Settings, Sources, Spot};
+use countersign_review::{ReviewConfig, ReviewerConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::tier::key::TierKey;
+use crate::tier::line;
 
 /// What is looked at beyond the rules.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -27,6 +31,13 @@ pub struct Guardian {
     pub weights: RiskWeights,
     /// What calls say, and what sessions take in.
     pub content: Content,
+    /// A file with the key that processes of this installation show one another
+    /// where a tier is in a process of its own: 32 to 512 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier_key_file: Option<PathBuf>,
+    /// Where baselines are kept, if not in this process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spot: Option<SpotElsewhere>,
     /// Who reviews destructive and administrative actions. Without it, a human does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deep: Option<Deep>,
@@ -73,6 +84,22 @@ impl Content {
     }
 }
 
+/// The Spot guard's baselines in another process: `countersign serve --only spot`.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpotElsewhere {
+    /// Its base URL: `https://`, or `http://` on this machine.
+    pub url: String,
+    /// How long it may take to answer, in milliseconds: from 1 to 10,000.
+    #[serde(default = "spot_timeout")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub timeout_ms: u64,
+}
+
+fn spot_timeout() -> u64 {
+    u64::try_from(Settings::default().spot_deadline.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Who reviews destructive and administrative actions, and within which limits.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -80,6 +107,15 @@ pub struct Deep {
     /// What the reviewer sees of the arguments of a call.
     #[serde(default)]
     pub arguments: Shown,
+    /// The base URL of the process that asks the reviewer, `countersign serve --only
+    /// deep`: who that is, is configured there, and `timeout_seconds` here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// How long a review may take whatever happens: from 1 to 180 seconds, and no less than
+    /// `timeout_seconds`. Without it, five seconds more than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 180))]
+    pub deadline_seconds: Option<u64>,
     /// The reviewer and its limits.
     #[serde(flatten)]
     pub review: ReviewConfig,
@@ -146,21 +182,80 @@ impl Default for Guardian {
     fn default() -> Self {
         let Spot { risk, detectors, weights } = Spot::default();
         let resources = RESOURCES.iter().map(ToString::to_string).collect();
-        let content = Content::default();
-        Self { risk: risk.into(), detectors: detectors.into(), resources, weights, content, deep: None }
+        let (risk, detectors, content) = (risk.into(), detectors.into(), Content::default());
+        Self { risk, detectors, resources, weights, content, tier_key_file: None, spot: None, deep: None }
     }
 }
 
 impl Guardian {
     /// What is wrong with the values.
     pub fn problems(&self) -> Vec<String> {
-        let found = self.deep.iter().flat_map(|deep| deep.review.problems());
-        let found = found.map(|problem| format!("`guardian.deep.{}`: {}", problem.setting, problem.why));
-        found.chain(self.content.problems()).collect()
+        let mut problems = self.content.problems();
+        if let Some(spot) = &self.spot {
+            problems.extend(line::problem(&spot.url).map(|why| format!("`guardian.spot.url`: {why}")));
+            if !(1..=10_000).contains(&spot.timeout_ms) {
+                problems.push("`guardian.spot.timeout_ms` must be from 1 to 10000".into());
+            }
+        }
+        if let Some(deep) = &self.deep {
+            let found = deep.review.problems();
+            let named =
+                found.into_iter().map(|problem| format!("`guardian.deep.{}`: {}", problem.setting, problem.why));
+            problems.extend(named.chain(deep.own_problems()));
+        }
+        let is_split = self.spot.is_some() || self.deep.as_ref().is_some_and(|deep| deep.url.is_some());
+        match self.tier_key() {
+            Ok(None) if is_split => problems.push(
+                "`guardian.tier_key_file` is missing: a tier in another process is asked with a key that both hold"
+                    .into(),
+            ),
+            Ok(_) => {}
+            Err(why) => problems.push(format!("`guardian.tier_key_file`: {why}")),
+        }
+        problems
+    }
+
+    /// The key that processes of this installation show one another.
+    pub fn tier_key(&self) -> Result<Option<TierKey>, String> {
+        self.tier_key_file.as_deref().map(TierKey::read).transpose()
+    }
+
+    /// How long the engine waits for the Spot guard elsewhere.
+    pub fn spot_deadline(&self) -> Duration {
+        Duration::from_millis(self.spot.as_ref().map_or_else(spot_timeout, |spot| spot.timeout_ms))
+    }
+
+    /// How long the engine waits for a review.
+    pub fn review_deadline(&self) -> Duration {
+        let own = |deep: &Deep| deep.deadline_seconds.unwrap_or(deep.review.timeout_seconds.saturating_add(5));
+        self.deep.as_ref().map_or(Settings::default().review_deadline, |deep| Duration::from_secs(own(deep)))
     }
 
     /// What the engine needs to know.
     pub fn spot(&self) -> Spot {
         Spot { risk: self.risk.into(), detectors: self.detectors.into(), weights: self.weights }
+    }
+}
+
+impl Deep {
+    fn own_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let is_elsewhere = self.url.is_some();
+        problems.extend(self.url.as_deref().and_then(line::problem).map(|why| format!("`guardian.deep.url`: {why}")));
+        if is_elsewhere && !matches!(self.review.reviewer, ReviewerConfig::Human {}) {
+            problems.push(
+                "`guardian.deep.url` and `guardian.deep.reviewer` exclude one another: the reviewer is configured where \
+                 `countersign serve --only deep` runs"
+                    .into(),
+            );
+        }
+        if let Some(deadline) = self.deadline_seconds
+            && (!(1..=180).contains(&deadline) || deadline < self.review.timeout_seconds)
+        {
+            problems.push(
+                "`guardian.deep.deadline_seconds` must be from 1 to 180 and no less than `timeout_seconds`".into(),
+            );
+        }
+        problems
     }
 }

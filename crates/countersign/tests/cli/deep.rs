@@ -10,7 +10,7 @@ use crate::harness::{countersign, run};
 use crate::serve::{KEY, Serving, config};
 
 /// A server that answers by the tool it is asked about, and keeps what it was asked.
-fn stub() -> (String, Arc<Mutex<Vec<Value>>>) {
+pub fn stub() -> (String, Arc<Mutex<Vec<Value>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     let asked: Arc<Mutex<Vec<Value>>> = Arc::default();

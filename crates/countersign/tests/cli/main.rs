@@ -21,6 +21,7 @@ mod policy;
 mod policy_import;
 mod policy_prove;
 mod serve;
+mod tiers;
 mod traces;
 mod truncate;
 mod usage;

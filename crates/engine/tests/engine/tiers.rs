@@ -264,6 +264,9 @@ async fn spot_elsewhere_is_told_of_every_decision_and_asked_about_the_agent_that
     assert_eq!(told, expected.map(|(tool, outcome)| (tool.to_owned(), outcome)));
     let asked: Vec<_> = spot.asked.lock().unwrap().iter().map(|sight| sight.tool.clone()).collect();
     assert_eq!(asked, ["db/update", "db/drop", "mail/send"]);
+    world.check(Ask { input: Some("{\"path\":\"a.txt\"}"), ..ask(&agent, "db/update") }).await;
+    let touched = spot.asked.lock().unwrap().last().unwrap().resource;
+    assert_eq!((touched.is_some(), spot.told.lock().unwrap().last().unwrap().sight.resource), (true, touched));
     let thief = world.agent("thief", &["*"]).await;
     let key = world.key_of(&thief).await;
     assert_eq!(word(&world.engine.check(&key, ask(&agent, "db/update")).await.unwrap()), "identity_mismatch");
