@@ -1,6 +1,7 @@
 //! A folder of policies, read from the disk.
 //!
-//! `*.cedar` in any folder `invariants` are what `policy prove` proves, and elsewhere policies; `SERVER.json` in any folder `tools` is
+//! `*.cedar` in any folder `invariants` are what `policy prove` proves, and elsewhere, as is `*.rego`, policies;
+//! `SERVER.json` in any folder `tools` is
 //! what that MCP server answers to `tools/list`; `*.yaml` in any folder `cases`
 //! are cases. Names that begin with a dot are passed over. Nothing outside the folder is read by a link to
 //! a folder; a link to a file is.
@@ -81,7 +82,7 @@ impl Folder {
             let within = below.parent().and_then(Path::file_name).and_then(OsStr::to_str);
             let texts = match below.extension().and_then(OsStr::to_str) {
                 Some("cedar") if within == Some("invariants") => &mut folder.invariants,
-                Some("cedar") => &mut folder.policies,
+                Some("cedar" | "rego") => &mut folder.policies,
                 Some("json") if within == Some("tools") => &mut folder.tools,
                 Some("yaml" | "yml") if within == Some("cases") => &mut folder.cases,
                 _ => continue,
@@ -151,6 +152,15 @@ impl Folder {
         }
         if faults.is_empty() { Ok(all) } else { Err(Faults(faults).into()) }
     }
+}
+
+/// Every Rego file below `folder`.
+pub fn list_rego(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    list(folder, 0, &mut found)?;
+    found.retain(|path| path.extension() == Some("rego".as_ref()));
+    found.sort();
+    Ok(found)
 }
 
 /// Every file below `folder`, into `found`.

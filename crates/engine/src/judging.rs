@@ -64,9 +64,9 @@ impl Engine {
         taint: Taint,
     ) -> Option<Judged> {
         let policies = self.policies.get()?;
-        // No policy can name the arguments of a tool that nobody declared.
-        let declared = policies.set().tools().get(action.tool);
-        let arguments = declared.map_or_else(Map::new, |_| arguments(input));
+        // No policy of Cedar can name the arguments of a tool that nobody declared.
+        let is_read = policies.set().reads_undeclared() || policies.set().tools().get(action.tool).is_some();
+        let arguments = if is_read { arguments(input) } else { Map::new() };
         let raised = facts.suspicion(action.class.effect);
         let taint: Vec<String> = taint.labels().map(|label| label.as_str().to_owned()).collect();
         let request = Request {

@@ -108,8 +108,9 @@ impl Judged {
             Some(Outcome::Permit) if self.wants_approval() => PolicyWord::Hold,
             Some(Outcome::Permit) => PolicyWord::Permit,
             Some(Outcome::Forbid) => PolicyWord::Forbid,
+            Some(Outcome::Hold) if self.fallback == Fallback::Allow => PolicyWord::Hold,
             Some(Outcome::Unmatched) if self.fallback == Fallback::Allow => PolicyWord::Silent,
-            Some(Outcome::Unmatched) => PolicyWord::Unmatched,
+            Some(Outcome::Unmatched | Outcome::Hold) => PolicyWord::Unmatched,
             Some(Outcome::Failed) | None => PolicyWord::Failed,
         }
     }
@@ -137,7 +138,7 @@ impl Judged {
         self.said.iter().flat_map(|said| &said.by).map(|policy| policy.id.as_str())
     }
 
-    /// What all of them together say: `permit`, `forbid`, `error` or `none`.
+    /// What all of them together say: `permit`, `forbid`, `error`, `hold` or `none`.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.said.as_ref().map_or(Outcome::Failed, |said| said.outcome)

@@ -115,7 +115,7 @@ struct Call {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
-    /// `permit`, `forbid`, `error` or `none`.
+    /// `permit`, `forbid`, `error`, `hold` or `none`.
     pub decision: Word,
     /// The policies that decide, by id, in any order.
     pub by: Option<Vec<String>>,
@@ -139,6 +139,8 @@ pub enum Word {
     Forbid,
     /// A policy failed.
     Error,
+    /// A human is to be asked, and no policy permits it.
+    Hold,
     /// No policy speaks of it.
     None,
 }
@@ -149,6 +151,7 @@ impl Word {
             Self::Permit => "permit",
             Self::Forbid => "forbid",
             Self::Error => "error",
+            Self::Hold => "hold",
             Self::None => "none",
         }
     }

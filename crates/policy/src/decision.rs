@@ -14,6 +14,10 @@ pub enum Outcome {
     Forbid,
     /// None forbids, and at least one that could apply failed: a refusal.
     Failed,
+    /// At least one wants a human asked, none permits, forbids or failed. It permits
+    /// nothing: the organisation chose what holds, and where that lets the call go on, a
+    /// human is asked first.
+    Hold,
     /// None speaks of this call. The organisation chose what then holds.
     Unmatched,
 }
@@ -26,8 +30,23 @@ impl Outcome {
             Self::Permit => "permit",
             Self::Forbid => "forbid",
             Self::Failed => "error",
+            Self::Hold => "hold",
             Self::Unmatched => "none",
         }
+    }
+}
+
+impl Outcome {
+    /// What holds where nothing forbids or failed, and who says so, by id.
+    pub(crate) fn of_willing(permits: Vec<Arc<Policy>>, holds: Vec<Arc<Policy>>) -> (Self, Vec<Arc<Policy>>) {
+        let outcome = match (permits.is_empty(), holds.is_empty()) {
+            (false, _) => Self::Permit,
+            (true, false) => Self::Hold,
+            (true, true) => Self::Unmatched,
+        };
+        let mut by = [permits, holds].concat();
+        by.sort_by(|a, b| a.id.cmp(&b.id));
+        (outcome, by)
     }
 }
 
@@ -36,6 +55,7 @@ impl From<Kind> for Outcome {
         match kind {
             Kind::Permit => Self::Permit,
             Kind::Forbid => Self::Forbid,
+            Kind::Hold => Self::Hold,
         }
     }
 }
@@ -56,7 +76,7 @@ pub struct Decision {
     /// What all of them together say.
     pub outcome: Outcome,
     /// The policies that decided, by id: those that forbid, else those that
-    /// failed, else those that permit.
+    /// failed, else those that permit and those that want a human asked.
     pub by: Vec<Arc<Policy>>,
     /// What failed, by id. Not empty only with `Forbid` and `Failed`.
     pub errors: Vec<PolicyError>,
@@ -93,14 +113,14 @@ impl Decision {
     pub fn allows(&self, fallback: Fallback) -> bool {
         match self.outcome {
             Outcome::Permit => true,
-            Outcome::Unmatched => fallback == Fallback::Allow,
+            Outcome::Unmatched | Outcome::Hold => fallback == Fallback::Allow,
             Outcome::Forbid | Outcome::Failed => false,
         }
     }
 
     /// What must be done, in the order of the ids of the policies that say so.
     pub fn obligations(&self) -> impl Iterator<Item = &Obligation> {
-        let decides = matches!(self.outcome, Outcome::Permit | Outcome::Forbid);
+        let decides = matches!(self.outcome, Outcome::Permit | Outcome::Forbid | Outcome::Hold);
         self.by.iter().filter(move |_| decides).flat_map(|policy| &policy.advice)
     }
 
@@ -111,7 +131,7 @@ impl Decision {
         match self.outcome {
             Outcome::Forbid => Some(self.by.iter().find_map(|policy| policy.code.as_deref()).unwrap_or(FORBIDDEN)),
             Outcome::Failed => Some(FAILED),
-            Outcome::Unmatched => Some(UNMATCHED),
+            Outcome::Unmatched | Outcome::Hold => Some(UNMATCHED),
             Outcome::Permit => None,
         }
     }

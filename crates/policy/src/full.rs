@@ -1,6 +1,7 @@
 //! The slow answer, by Cedar alone.
 
 use cedar_policy::{AuthorizationError, Authorizer, PolicyId};
+use serde_json::Map;
 
 use std::sync::Arc;
 
@@ -15,12 +16,16 @@ use crate::values::{Types, context};
 impl PolicySet {
     /// Answers `request` with every policy as it is written, all that is known
     /// of the request, and Cedar's own authorizer: what
-    /// [`Worker::decide`](crate::Worker::decide) must always agree with. Slow.
+    /// [`Worker::decide`](crate::Worker::decide) must always agree with where no policy
+    /// is written in Rego: those are not asked. Slow.
     ///
     /// The error is what Cedar could not hold of the request.
     pub fn decide_in_full(&self, request: &Request<'_>) -> Result<Decision, String> {
         let types = Types::new()?;
+        let none = Map::new();
         let tool = self.tools().get(request.tool);
+        let arguments = if tool.is_some() { request.arguments } else { &none };
+        let request = &Request { arguments, ..*request };
         let Related { principal, action, resource, entities } = Related::of(&types, request, tool.is_some())?;
         let context = context(&types, request, tool, &Reads::all())?;
         let query =
@@ -38,7 +43,7 @@ impl PolicySet {
         };
         let mut decision =
             Decision { outcome: Outcome::Unmatched, by: Vec::new(), errors: Vec::new(), shadow: Vec::new() };
-        let deciding = self.policies().iter().filter(|policy| !policy.shadow).map(parsed);
+        let deciding = self.policies().iter().filter(|policy| !policy.shadow && !policy.is_rego()).map(parsed);
         let said = answer(deciding.collect::<Result<Vec<_>, _>>()?)?;
         for error in said.diagnostics().errors() {
             let AuthorizationError::PolicyEvaluationError(why) = error;
@@ -51,7 +56,7 @@ impl PolicySet {
             Some(Kind::Forbid) => Outcome::Forbid,
             _ if !decision.errors.is_empty() => Outcome::Failed,
             Some(Kind::Permit) => Outcome::Permit,
-            None => Outcome::Unmatched,
+            Some(Kind::Hold) | None => Outcome::Unmatched,
         };
         if decision.outcome == Outcome::Failed {
             decision.by = decision.errors.iter().map(|error| Arc::clone(&error.policy)).collect();

@@ -1,4 +1,5 @@
-//! Policies that people can write and test: Cedar, checked when it is loaded.
+//! Policies that people can write and test: Cedar, and Rego that may only refuse, checked
+//! when it is loaded.
 //!
 //! [`PolicySet::load`] makes a set of texts, or says everything that is wrong
 //! with them by file, line and column. A [`Worker`] is one thread's copy of a
@@ -16,6 +17,8 @@ mod full;
 mod index;
 mod obligation;
 mod policy;
+#[cfg(feature = "rego")]
+mod rego;
 mod related;
 mod request;
 mod schema;
@@ -31,6 +34,8 @@ pub use decision::{Decision, Fallback, Outcome, PolicyError, Shadowed};
 pub use fault::{Fault, Severity};
 pub use obligation::Obligation;
 pub use policy::{Head, Kind, Policy};
+#[cfg(feature = "rego")]
+pub use rego::{Reading, read_rego};
 pub use request::{Request, SessionFacts};
 pub use schema::{text as schema, text_at as schema_at};
 pub use set::{MAX_BYTES, MAX_POLICIES, MAX_POLICY_BYTES, PolicySet};

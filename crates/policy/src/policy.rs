@@ -13,12 +13,14 @@ pub enum Kind {
     Permit,
     /// It forbids.
     Forbid,
+    /// It wants a human asked first, and permits nothing (Rego's `escalate`).
+    Hold,
 }
 
 /// A policy of a set: what it is called, what it carries, where it is written.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// Its `@id`.
+    /// Its `@id`; a rule of Rego is called `FILE:NAME`.
     pub id: String,
     /// Whether it permits or forbids.
     pub kind: Kind,
@@ -34,12 +36,15 @@ pub struct Policy {
     pub file: String,
     /// The line it begins on, from 1.
     pub line: usize,
-    /// Its text, from its first token to its `;`.
+    /// Its text, from its first token to its `;`; of a rule of Rego the whole file.
     pub text: String,
     /// Which requests it can apply to, judged by its head alone.
     pub head: Head,
     /// What it asks where its head matches; `None`: nothing.
     pub(crate) condition: Option<Condition>,
+    /// The rule it is, where it is one of Rego.
+    #[cfg(feature = "rego")]
+    pub(crate) rego: Option<crate::rego::Rule>,
 }
 
 /// The conditions of a policy.
@@ -51,6 +56,26 @@ pub(crate) struct Condition {
     pub reads: Reads,
     /// The same in a form of our own, where there is one.
     pub compiled: Option<Compiled>,
+}
+
+impl Policy {
+    /// Whether it is a rule of Rego.
+    pub(crate) const fn is_rego(&self) -> bool {
+        #[cfg(feature = "rego")]
+        return self.rego.is_some();
+        #[cfg(not(feature = "rego"))]
+        false
+    }
+
+    #[cfg(feature = "rego")]
+    /// The same, with what it has to say of one call.
+    pub(crate) fn saying(&self, message: String) -> Self {
+        let (reason, advice) = match self.kind {
+            Kind::Hold => (None, vec![Obligation::RequireApproval(message)]),
+            Kind::Permit | Kind::Forbid => (Some(message), Vec::new()),
+        };
+        Self { reason, advice, ..self.clone() }
+    }
 }
 
 impl Condition {

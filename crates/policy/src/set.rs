@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use cedar_policy::{ActionConstraint, PolicyId, ValidationMode, Validator};
 use countersign_core::{Digest, Effect};
@@ -33,6 +34,8 @@ pub struct PolicySet {
     warnings: Vec<Fault>,
     digest: Digest,
     pub(crate) index: Index,
+    #[cfg(feature = "rego")]
+    pub(crate) rego: crate::rego::Files,
 }
 
 /// A policy while the set is being made.
@@ -52,7 +55,8 @@ impl PolicySet {
         within_limits(sources)?;
         let mut faults = Vec::new();
         let mut drafts = Vec::new();
-        for source in sources {
+        let (others, cedar): (Vec<Source<'_>>, Vec<_>) = sources.iter().copied().partition(is_rego);
+        for source in &cedar {
             for statement in statements(source.text) {
                 match draft(*source, &statement) {
                     Ok(draft) => drafts.push(draft),
@@ -60,6 +64,7 @@ impl PolicySet {
                 }
             }
         }
+        let rego = of_rego(&others).map_err(|found| faults.extend(found)).ok();
         if drafts.len() > MAX_POLICIES {
             let message = format!("{} policies: a set has at most {MAX_POLICIES}", drafts.len());
             return Err(vec![Fault::error("the policies", "", 0, message)]);
@@ -67,15 +72,21 @@ impl PolicySet {
         faults.extend(duplicates(&drafts));
         let (errors, warnings) = if faults.is_empty() { validate(&drafts, schema) } else { Default::default() };
         faults.extend(errors);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
+        let (true, Some(rego)) = (faults.is_empty(), rego) else { return Err(faults) };
+        let mut policies: Vec<Policy> = drafts.into_iter().map(|draft| draft.policy).chain(rego.policies).collect();
         // By id: what is found first, reported first and digested first.
-        drafts.sort_by(|a, b| a.policy.id.cmp(&b.policy.id));
-        let policies: Vec<Policy> = drafts.into_iter().map(|draft| draft.policy).collect();
+        policies.sort_by(|a, b| a.id.cmp(&b.id));
         let index = Index::new(policies.iter().map(|policy| &policy.head));
-        let digest = digest(&policies, &actions);
-        Ok(Self { policies, tools, warnings, digest, index })
+        let digest = digest(&policies, &rego.others, &actions);
+        Ok(Self {
+            policies,
+            tools,
+            warnings,
+            digest,
+            index,
+            #[cfg(feature = "rego")]
+            rego: rego.files,
+        })
     }
 
     /// The policies, by id.
@@ -98,19 +109,60 @@ impl PolicySet {
 
     /// The digest over everything that can change an answer: SHA-256 of
     /// `countersign-policies/1\n`, then for each policy by its id
-    /// `ID LENGTH\nTEXT\n`, then `tools LENGTH\nTEXT`, where a text is as
-    /// written, from the first token of the policy to its `;`, the text of the
-    /// tools is the Cedar schema of their actions, and a length counts bytes.
+    /// `ID LENGTH\nTEXT\n`, then for each Rego file that has no policies of its own
+    /// `rego FILE LENGTH\nTEXT\n`, then `tools LENGTH\nTEXT`, where a text is as
+    /// written, from the first token of the policy to its `;` and of Rego the
+    /// whole file, the text of the tools is the Cedar schema of their actions,
+    /// and a length counts bytes.
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.digest
     }
+
+    /// Whether a policy may read the arguments of tools that nobody declared. Cedar's
+    /// cannot: they would have no types.
+    #[must_use]
+    pub fn reads_undeclared(&self) -> bool {
+        self.policies.iter().any(Policy::is_rego)
+    }
 }
 
-fn digest(policies: &[Policy], actions: &str) -> Digest {
+/// The Rego of a set, read.
+#[derive(Default)]
+struct Rego {
+    policies: Vec<Policy>,
+    /// The files that only others read: name and text.
+    others: Vec<(String, String)>,
+    #[cfg(feature = "rego")]
+    files: crate::rego::Files,
+}
+
+fn is_rego(source: &Source<'_>) -> bool {
+    Path::new(source.file).extension() == Some("rego".as_ref())
+}
+
+#[cfg(feature = "rego")]
+fn of_rego(sources: &[Source<'_>]) -> Result<Rego, Vec<Fault>> {
+    let (files, policies) = crate::rego::load(sources)?;
+    let mut others: Vec<_> = files.others().map(|file| (file.name.clone(), file.text.clone())).collect();
+    others.sort();
+    Ok(Rego { policies, others, files })
+}
+
+#[cfg(not(feature = "rego"))]
+fn of_rego(sources: &[Source<'_>]) -> Result<Rego, Vec<Fault>> {
+    let message = "this build does not read Rego: it is the cargo feature `rego`";
+    let faults: Vec<Fault> = sources.iter().map(|source| Fault::error(source.file, source.text, 0, message)).collect();
+    if faults.is_empty() { Ok(Rego::default()) } else { Err(faults) }
+}
+
+fn digest(policies: &[Policy], others: &[(String, String)], actions: &str) -> Digest {
     let mut form = "countersign-policies/1\n".to_owned();
     for Policy { id, text, .. } in policies {
         let _ = write!(form, "{id} {}\n{text}\n", text.len());
+    }
+    for (file, text) in others {
+        let _ = write!(form, "rego {file} {}\n{text}\n", text.len());
     }
     let _ = write!(form, "tools {}\n{actions}", actions.len());
     Digest::of(form.as_bytes())
@@ -162,6 +214,8 @@ fn draft<'a>(source: Source<'a>, statement: &Statement<'a>) -> Result<Draft<'a>,
         text: statement.text.to_owned(),
         head,
         condition: Condition::of(&parsed, statement.text),
+        #[cfg(feature = "rego")]
+        rego: None,
     };
     Ok(Draft { policy, parsed, source, begin: statement.begin })
 }

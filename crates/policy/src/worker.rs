@@ -13,6 +13,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use cedar_policy::{EvalResult, Expression, eval_expression};
+use serde_json::Map;
 
 use crate::condition::Reads;
 use crate::decision::{Decision, Outcome, PolicyError, Shadowed};
@@ -33,6 +34,8 @@ pub struct Worker {
     types: Types,
     candidates: HashMap<Reach, Arc<Candidates>>,
     related: Ready,
+    #[cfg(feature = "rego")]
+    rego: crate::rego::Judge,
 }
 
 /// A policy, to be asked where its head matches.
@@ -79,7 +82,15 @@ impl PolicySet {
         let policies = self.policies().iter().map(judge).collect::<Result<_, _>>()?;
         let types = Types::new()?;
         let related = Ready::new(&types);
-        Ok(Worker { set: Arc::clone(self), policies, types, candidates: HashMap::new(), related })
+        Ok(Worker {
+            set: Arc::clone(self),
+            policies,
+            types,
+            candidates: HashMap::new(),
+            related,
+            #[cfg(feature = "rego")]
+            rego: crate::rego::Judge::new(&self.rego)?,
+        })
     }
 }
 
@@ -95,7 +106,7 @@ impl Worker {
         let candidates = self.candidates(request);
         let mut decision =
             Decision { outcome: Outcome::Unmatched, by: Vec::new(), errors: Vec::new(), shadow: Vec::new() };
-        let (mut permits, mut forbids) = (Vec::new(), Vec::new());
+        let (mut permits, mut forbids, mut holds) = (Vec::new(), Vec::new(), Vec::new());
         self.each(request, &candidates, |policy, said| match (said, policy.kind) {
             (Ok(false), _) => {}
             (said, kind) if policy.shadow => {
@@ -104,16 +115,15 @@ impl Worker {
             }
             (Ok(true), Kind::Permit) => permits.push(Arc::clone(policy)),
             (Ok(true), Kind::Forbid) => forbids.push(Arc::clone(policy)),
+            (Ok(true), Kind::Hold) => holds.push(Arc::clone(policy)),
             (Err(message), _) => decision.errors.push(PolicyError { policy: Arc::clone(policy), message }),
         });
         (decision.outcome, decision.by) = if !forbids.is_empty() {
             (Outcome::Forbid, forbids)
         } else if !decision.errors.is_empty() {
             (Outcome::Failed, decision.errors.iter().map(|error| Arc::clone(&error.policy)).collect())
-        } else if permits.is_empty() {
-            (Outcome::Unmatched, permits)
         } else {
-            (Outcome::Permit, permits)
+            Outcome::of_willing(permits, holds)
         };
         decision
     }
@@ -165,13 +175,28 @@ impl Worker {
         candidates: &Candidates,
         mut tell: impl FnMut(&Arc<Policy>, Result<bool, String>),
     ) {
+        #[cfg(feature = "rego")]
+        self.rego.ask(request);
         let Self { set, policies, types, related, .. } = self;
+        // No policy of Cedar may name the arguments of a tool that nobody declared.
+        let none = Map::new();
+        let arguments = if set.tools().get(request.tool).is_some() { request.arguments } else { &none };
+        let request = &Request { arguments, ..*request };
         let mut asked = None;
         for number in &candidates.policies {
             let Some(Judge { policy, condition }) = usize::try_from(*number).ok().and_then(|at| policies.get(at))
             else {
                 continue;
             };
+            #[cfg(feature = "rego")]
+            if let Some(rule) = &policy.rego {
+                match self.rego.says(rule) {
+                    Ok(Some(message)) => tell(&Arc::new(policy.saying(message)), Ok(true)),
+                    Ok(None) => tell(policy, Ok(false)),
+                    Err(why) => tell(policy, Err(why)),
+                }
+                continue;
+            }
             let compiled = policy.condition.as_ref().and_then(|condition| condition.compiled.as_ref());
             let said = match (condition, compiled.and_then(|compiled| compiled.says(request))) {
                 (None, _) => Ok(true),

@@ -158,3 +158,25 @@ fn the_schema_of_a_server_types_its_arguments_and_says_what_it_cannot() {
     fs::write(&tools, "{\"tools\": 3}").unwrap();
     run(["policy", "schema", "--server", "payments", tools.to_str().unwrap()]).refused(&["tools/list"]);
 }
+
+#[test]
+fn rego_in_a_folder_is_checked_explained_and_tested_like_every_policy() {
+    let dir = folder(LIMIT, CASES);
+    let rego = |text: &str| fs::write(dir.path().join("r.rego"), text).unwrap();
+    rego("package countersign\n\nallow if input.trust > 5\n");
+    policy("check", dir.path(), &[]).refused(&["r.rego:3:1: ", "Rego may only refuse or escalate"]);
+    rego("package countersign\n\ndeny contains \"late\" if {\n    time.now_ns() > 5\n}\n");
+    policy("check", dir.path(), &[]).refused(&["r.rego:4:5: ", "`time.now_ns`", "`input.time`"]);
+    rego("package countersign\n\ndeny contains \"not to there\" if input.arguments.to == \"x\"\n");
+    let checked = policy("check", dir.path(), &["-o", "json"]).exits(0).json();
+    assert_eq!(checked["policies"], 2);
+    policy("fmt", dir.path(), &["--check"]).exits(0);
+    policy("test", dir.path(), &["--require-coverage"]).refused(&["r.rego:deny"]);
+    let request = dir.path().join("request.yaml");
+    fs::write(&request, "when: { tool: nobody/declared, arguments: { to: x } }").unwrap();
+    let told = policy("explain", dir.path(), &["--request", request.to_str().unwrap()]).out;
+    assert!(told.contains("r.rego:deny forbids  r.rego:3") && told.contains("not to there"), "{told}");
+    let case = "- name: not to there\n  when: { tool: a/b, arguments: { to: x } }\n  then: { decision: forbid, by: ['r.rego:deny'] }\n";
+    fs::write(dir.path().join("cases/r.yaml"), case).unwrap();
+    policy("test", dir.path(), &["--require-coverage"]).exits(0);
+}

@@ -198,3 +198,44 @@ async fn what_was_decided_under_policies_is_read_back_from_the_record_alike() {
     }
     assert!(outcomes.len() >= 5, "{outcomes:?}");
 }
+
+const REGO: &str = r#"package countersign
+
+deny contains "that address is blocked" if input.arguments.to == "x@evil.example"
+
+escalate contains sprintf("%v leaves", [input.arguments.amount]) if input.arguments.amount > 100
+"#;
+
+#[tokio::test]
+async fn rego_refuses_and_holds_and_reads_the_arguments_of_a_tool_that_nobody_declared() {
+    let world = World::new().await;
+    let agent = world.agent("payer", &["*"]).await;
+    let put = async |cedar: &str, fallback| {
+        let sources = [Source { file: "p.cedar", text: cedar }, Source { file: "limits.rego", text: REGO }];
+        let set = PolicySet::load(&sources, Tools::default()).unwrap();
+        world.engine.put_policies(Some(Arc::new(InForce::new(Arc::new(set), fallback, 1).unwrap()))).await.unwrap();
+    };
+    let small = r#"{"amount": 100, "to": "a@b.example"}"#;
+    let large = r#"{"amount": 101, "to": "a@b.example"}"#;
+    let blocked = r#"{"amount": 1, "to": "x@evil.example"}"#;
+    let permit = "@id(\"all\") permit (principal, action, resource);";
+    for (cedar, fallback) in [(permit, Fallback::Deny), (permit, Fallback::Allow), ("", Fallback::Allow)] {
+        put(cedar, fallback).await;
+        assert_eq!(word(&transfer(&world, &agent, small).await), "allow", "{cedar} {fallback:?}");
+        let held = transfer(&world, &agent, large).await;
+        assert_eq!(word(&held), "policy_needs_approval", "{held:?}");
+        assert_eq!(held.policies.unwrap().reason(), Some("101 leaves"));
+        let by = &world.last().event["policies"]["by"];
+        assert!(by.as_array().unwrap().contains(&"limits.rego:escalate".into()), "{by}");
+        let refused = transfer(&world, &agent, blocked).await;
+        assert_eq!(word(&refused), "policy_forbids");
+        assert_eq!(refused.policies.unwrap().reason(), Some("that address is blocked"));
+        assert_eq!(world.last().event["policies"]["by"], serde_json::json!(["limits.rego:deny"]));
+    }
+    // What nobody permits is refused, whatever a human would say.
+    put("", Fallback::Deny).await;
+    for input in [small, large] {
+        assert_eq!(word(&transfer(&world, &agent, input).await), "policy_unmatched", "{input}");
+    }
+    assert_eq!(world.last().event["policies"]["outcome"], "hold");
+}

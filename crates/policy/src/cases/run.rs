@@ -11,7 +11,7 @@ use crate::worker::Worker;
 /// What a set answers to a case, in the words of cases. What is empty is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// `permit`, `forbid`, `error` or `none`.
+    /// `permit`, `forbid`, `error`, `hold` or `none`.
     pub decision: &'static str,
     /// The policies that decide, by id.
     pub by: Vec<String>,

@@ -111,6 +111,7 @@ fn policies(said: &Judged) -> PolicyReply {
             Outcome::Permit => word::PolicyOutcome::Permit,
             Outcome::Forbid => word::PolicyOutcome::Forbid,
             Outcome::Failed => word::PolicyOutcome::Error,
+            Outcome::Hold => word::PolicyOutcome::Hold,
             Outcome::Unmatched => word::PolicyOutcome::None,
         },
         code: said.code().map(str::to_owned),

@@ -244,6 +244,8 @@ word! {
         Forbid = "forbid",
         /// One that could apply failed.
         Error = "error",
+        /// None permits it, and one wants a human asked.
+        Hold = "hold",
         /// None speaks of the call.
         None = "none",
     }

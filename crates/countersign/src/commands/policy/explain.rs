@@ -76,6 +76,7 @@ fn in_words(trace: &Trace) -> String {
             Outcome::Permit => "permits",
             Outcome::Forbid => "forbids",
             Outcome::Failed => "fails",
+            Outcome::Hold => "wants a human asked",
             Outcome::Unmatched => "does not apply: its conditions do not hold",
         };
         let shadow = if policy.shadow { " (shadow: decides nothing)" } else { "" };
@@ -95,6 +96,11 @@ fn why(decision: &Decision) -> String {
         Outcome::Permit => format!("permit: {ids} permits it, nothing forbids it, and no policy failed"),
         Outcome::Forbid => format!("forbid: {ids} forbids it, and a forbid beats every permit"),
         Outcome::Failed => format!("error: {ids} failed, and what cannot be evaluated is refused"),
+        Outcome::Hold => {
+            format!(
+                "hold: {ids} wants a human asked, and no policy permits it; the organisation's setting for that holds"
+            )
+        }
         Outcome::Unmatched => "none: no policy speaks of it; the organisation's setting for that holds".to_owned(),
     }
 }
