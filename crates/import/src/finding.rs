@@ -86,6 +86,11 @@ impl Findings {
         }
     }
 
+    /// Whether something at `line` is lost.
+    pub(crate) fn any_lost_at(&self, line: usize) -> bool {
+        self.found.iter().any(|finding| finding.severity == Severity::Lost && finding.line == line)
+    }
+
     /// All of them, by line and then by how much they matter.
     pub(crate) fn sorted(mut self) -> Vec<Finding> {
         self.found.sort_by(|a, b| (a.line, a.severity, &a.message).cmp(&(b.line, b.severity, &b.message)));

@@ -5,6 +5,7 @@
 //! evaluation of the source and the policies the same requests. It claims that both
 //! answer alike for what was asked, and nothing else. Nothing here reads a file or a clock.
 
+mod acs;
 mod cedar;
 mod finding;
 mod glob;
@@ -28,6 +29,7 @@ use crate::finding::Findings;
 use crate::lower::{Cond, Subject, Unwritten};
 use crate::tools::World;
 
+pub use acs::{Beside, Manifest, Texts, import_acs, resolve};
 pub use finding::{Finding, Severity};
 pub use govern::Strategy;
 pub use prove::{Difference, Proof};
@@ -70,10 +72,13 @@ pub struct Imported {
     pub cases: String,
     /// What there is to say, by line.
     pub findings: Vec<Finding>,
-    /// How many rules the document has, and how many of them are in the policies.
+    /// How many rules the document has, of a manifest how many intervention points, and how
+    /// many of them are in the policies.
     pub rules: (usize, usize),
     /// What was asked of both.
     pub proof: Proof,
+    /// Rego beside the policies: name and text.
+    pub rego: Vec<(String, String)>,
 }
 
 impl Imported {
@@ -182,7 +187,7 @@ pub fn import(text: &str, options: &Options<'_>) -> Result<Imported, Unreadable>
     let findings = findings.sorted();
     let policies = head(options, &findings, &proof) + &policies;
     let policies = format(Source { file: "imported", text: &policies }).unwrap_or(policies);
-    Ok(Imported { policies, tools, cases, findings, rules: carried, proof })
+    Ok(Imported { policies, tools, cases, findings, rules: carried, proof, rego: Vec::new() })
 }
 
 /// What `rule` says of each tool, and whether it reads arguments of tools that are not declared.

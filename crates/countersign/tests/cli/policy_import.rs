@@ -86,3 +86,26 @@ fn rule_documents_of_version_4_are_imported_with_the_same_command() {
     policy("test", &out, &["--require-coverage"]).exits(0);
     policy("fmt", &out, &["--check"]).exits(0);
 }
+
+#[test]
+fn a_manifest_of_acs_is_imported_with_its_rego() {
+    let dir = document(
+        "agent_control_specification_version: 0.3.1-beta\npolicies:\n  p: { type: rego, bundle: policy, query: data.acs.verdict }\n\
+         intervention_points:\n  pre_tool_call:\n    tool_name_from: $snap.tool_call.name\n    policy: { id: p }\n    \
+         policy_target: $snap.tool_call.args\ntools:\n  search: { type: Tool }\n",
+    );
+    fs::create_dir(dir.path().join("policy")).unwrap();
+    let rego = "package acs\n\ndefault verdict := {\"decision\": \"allow\"}\n\n\
+                verdict := {\"decision\": \"deny\", \"reason\": \"no\"} if input.policy_target.value.q == \"x\"\n";
+    fs::write(dir.path().join("policy/p.rego"), rego).unwrap();
+    let out = dir.path().join("out");
+    import(&dir, "acs", &[]).exits(0);
+    assert_eq!(fs::read_to_string(out.join("policy/p.rego")).unwrap(), rego);
+    policy("check", &out, &[]).exits(0);
+    policy("fmt", &out, &["--check"]).exits(0);
+    fs::write(dir.path().join("policy/p.rego"), rego.replace("policy_target.value.q", "snapshot.budgets.cost_usd"))
+        .unwrap();
+    fs::remove_dir_all(&out).unwrap();
+    import(&dir, "acs", &[]).refused(&["lost", "input.snapshot.budgets.cost_usd", "--partial"]);
+    assert!(!out.exists());
+}

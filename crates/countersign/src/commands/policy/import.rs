@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use countersign_import::{Difference, Imported, Kind, Options, Strategy, import};
+use countersign_import::{Beside, Difference, Imported, Kind, Options, Strategy, Unreadable, import, import_acs};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -48,6 +48,8 @@ enum From {
     AgtGovern,
     /// Rule documents of AGT, versions 1 to 4
     AgtV4,
+    /// A manifest of the Agent Control Specification, with the Rego it names
+    Acs,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -64,7 +66,8 @@ impl Import {
         let tools = self.tools.as_deref().map(read).transpose()?;
         let kind = match self.from {
             From::AgtGovern => Kind::AgtGovern,
-            From::AgtV4 => Kind::AgtV4,
+            // A manifest is read by its own importer, which does not look at this.
+            From::AgtV4 | From::Acs => Kind::AgtV4,
         };
         let strategy = match self.strategy {
             Resolves::DenyOverrides => Strategy::DenyOverrides,
@@ -72,8 +75,10 @@ impl Import {
             Resolves::PriorityFirstMatch => Strategy::PriorityFirstMatch,
         };
         let (server, tools, prove) = (self.server.as_str(), tools.as_deref(), self.prove);
-        let imported = import(&text, &Options { kind, file: &file, server, tools, strategy, prove })
-            .map_err(|why| anyhow!("{}", visible(&why.to_string())))?;
+        let options = Options { kind, file: &file, server, tools, strategy, prove };
+        let imported =
+            if matches!(self.from, From::Acs) { acs(&text, &options, &self.file) } else { import(&text, &options) };
+        let imported = imported.map_err(|why| anyhow!("{}", visible(&why.to_string())))?;
         let missing = imported.missing().count();
         for finding in &imported.findings {
             let how = if finding.severity.is_missing() { "missing" } else { "warning" };
@@ -96,6 +101,25 @@ impl Import {
     }
 }
 
+/// Imports a manifest with what is in its folder.
+fn acs(text: &str, options: &Options<'_>, file: &Path) -> Result<Imported, Unreadable> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let read = |path: &Path| fs::read_to_string(path).map_err(|why| format!("cannot read `{}`: {why}", path.display()));
+    let text_of = |path: &str| read(&folder.join(path));
+    let rego = |bundle: &str| {
+        let mut files = Vec::new();
+        let found = crate::policies::list_rego(&folder.join(bundle)).map_err(|why| format!("{why:#}"))?;
+        for path in found {
+            let name = path.strip_prefix(folder).unwrap_or(&path).components();
+            let parts: Vec<_> = name.filter(|part| matches!(part, Component::Normal(_))).collect();
+            let name: PathBuf = parts.iter().collect();
+            files.push((name.display().to_string(), read(&path)?));
+        }
+        Ok(files)
+    };
+    import_acs(text, options, &Beside { text: &text_of, rego: &rego })
+}
+
 fn write(to: &Path, server: &str, imported: &Imported) -> Result<()> {
     let wrong = || format!("cannot write to `{}`", to.display());
     fs::create_dir_all(to).with_context(wrong)?;
@@ -105,7 +129,8 @@ fn write(to: &Path, server: &str, imported: &Imported) -> Result<()> {
     let tools = imported.tools.as_deref().map(|text| (format!("tools/{server}.json"), text));
     let cases = (!imported.cases.is_empty()).then_some(("cases/imported.yaml".to_owned(), imported.cases.as_str()));
     let policies = ("imported.cedar".to_owned(), imported.policies.as_str());
-    for (name, text) in [Some(policies), tools, cases].into_iter().flatten() {
+    let rego = imported.rego.iter().map(|(name, text)| (name.clone(), text.as_str()));
+    for (name, text) in [Some(policies), tools, cases].into_iter().flatten().chain(rego) {
         let path = to.join(name);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).with_context(wrong)?;
