@@ -60,7 +60,8 @@ pub(crate) struct Condition {
 
 impl Policy {
     /// Whether it is a rule of Rego.
-    pub(crate) const fn is_rego(&self) -> bool {
+    #[must_use]
+    pub const fn is_rego(&self) -> bool {
         #[cfg(feature = "rego")]
         return self.rego.is_some();
         #[cfg(not(feature = "rego"))]

@@ -72,6 +72,7 @@ impl Claim {
                     let says = policy.reason.clone();
                     (says.unwrap_or_else(|| "what this forbids is never allowed".to_owned()), What::Never(alone))
                 }
+                Kind::Hold => return Err(vec![fault("Rego is no claim", "write it as a forbid or a permit in Cedar")]),
                 Kind::Permit => ("what this permits is always allowed".to_owned(), What::Always(alone)),
             };
             Ok(Self { name: policy.id.clone(), says, what })

@@ -101,7 +101,19 @@ impl<'a> Work<'a> {
         if other.is_some_and(|other| schema(other.tools()) != schema(tools)) {
             return Err("the two do not declare the same tools, so their policies are not asked the same".to_owned());
         }
-        let deciding = |set: &'a PolicySet| set.policies().iter().filter(|policy| !policy.shadow);
+        // A solver does not know Rego. It only takes away, so what is never allowed without it is not allowed
+        // with it either; what needs it to stay silent cannot be shown.
+        let unseen = match what {
+            What::Always(_) | What::NeverFails => subject.set.policies().iter().find(|policy| policy.is_rego()),
+            _ => other.and_then(|other| other.policies().iter().find(|policy| policy.is_rego())),
+        };
+        if let Some(rego) = unseen {
+            return Err(format!(
+                "`{}` is Rego, which a solver does not know, and may refuse or fail anywhere",
+                rego.id
+            ));
+        }
+        let deciding = |set: &'a PolicySet| set.policies().iter().filter(|policy| !policy.shadow && !policy.is_rego());
         let parsed = |set: &'a PolicySet| deciding(set).map(|policy| parse(&policy.id, &policy.text)).collect();
         let ours: Vec<Policy> = parsed(&subject.set)?;
         let theirs: Vec<Policy> = other.map_or(Ok(Vec::new()), |other| parsed(other))?;
