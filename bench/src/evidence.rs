@@ -111,6 +111,7 @@ fn draft(number: u32, chain: ChainId) -> anyhow::Result<Draft> {
         approval: None,
         by: "key_5feceb66ffc86f38d952786c",
         code: None,
+        content: None,
         effect: Judgement { by: "keyword", judged: Effect::Read, raised: None, word: Some("search") },
         epoch: 0,
         gate: None,
