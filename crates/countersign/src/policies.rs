@@ -14,11 +14,10 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use countersign_policy::cases::{self, Case};
-use countersign_policy::{Fault, MAX_BYTES, PolicySet, Source, Tools};
+use countersign_policy::{Fault, MAX_BYTES, MAX_FILES, PolicySet, Source, Texts};
 use countersign_prove::Claim;
 
-/// The most files a folder may have, and the deepest it may go.
-const MAX_FILES: usize = 10_000;
+/// The deepest a folder may go.
 const MAX_DEPTH: usize = 8;
 
 /// The texts of a folder, by name.
@@ -109,22 +108,15 @@ impl Folder {
         files.into_iter().map(look).collect::<Result<_>>().map(Stamp)
     }
 
+    /// Its texts, by the paths below it.
+    pub fn texts(&self) -> Texts {
+        let files = |all: &[Written]| all.iter().map(|one| (one.file.clone(), one.text.clone())).collect();
+        Texts { policies: files(&self.policies), tools: files(&self.tools), cases: files(&self.cases) }
+    }
+
     /// The set of its policies. The error is a [`Faults`].
     pub fn load(&self) -> Result<PolicySet> {
-        let mut tools = Tools::default();
-        let mut faults = Vec::new();
-        for text in &self.tools {
-            let server = text.path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
-            faults.extend(tools.declare(server, text.source()).err());
-        }
-        if faults.is_empty() {
-            let sources: Vec<_> = self.policies.iter().map(Written::source).collect();
-            match PolicySet::load(&sources, tools) {
-                Ok(set) => return Ok(set),
-                Err(found) => faults = found,
-            }
-        }
-        Err(Faults(faults).into())
+        Ok(self.texts().load().map_err(Faults)?)
     }
 
     /// Its cases, each with the name of its file. The error is a [`Faults`].

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::obligation::Obligation;
 use crate::policy::{Kind, Policy};
 
@@ -61,13 +63,25 @@ impl From<Kind> for Outcome {
 }
 
 /// What holds when no policy speaks of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fallback {
     /// The call is refused.
     #[default]
     Deny,
     /// Policies only take away: the call goes on to the other gates.
     Allow,
+}
+
+impl Fallback {
+    /// The word used in configurations and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Allow => "allow",
+        }
+    }
 }
 
 /// The answer to one request.
