@@ -111,6 +111,22 @@ pub enum PolicyWord {
     Unmatched,
 }
 
+impl PolicyWord {
+    /// How much it takes away: of several sets, the word of the strictest holds, so that one more set
+    /// never allows more.
+    #[must_use]
+    pub const fn strictness(self) -> u8 {
+        match self {
+            Self::Silent => 0,
+            Self::Permit => 1,
+            Self::Hold => 2,
+            Self::Unmatched => 3,
+            Self::Failed => 4,
+            Self::Forbid => 5,
+        }
+    }
+}
+
 /// What is known of the session a call names.
 #[derive(Debug, Clone, Copy)]
 pub enum SessionFacts<'a> {

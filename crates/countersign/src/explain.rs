@@ -46,7 +46,7 @@ pub fn explain(decision: &Value) -> String {
     }
     said.push_str(".\n");
     if let Some(policies) = decision.pointer("/entry/event/policies") {
-        said.push_str(&of_policies(policies));
+        policies.as_array().into_iter().flatten().for_each(|set| said.push_str(&of_policies(set)));
     }
     if let Some(risk) = decision.pointer("/entry/event/risk") {
         said.push_str(&of_risk(risk));
@@ -131,7 +131,7 @@ fn of_risk(risk: &Value) -> String {
     said
 }
 
-/// What the policies in force said, in plain words.
+/// What one set of policies in force said, in plain words.
 fn of_policies(policies: &Value) -> String {
     let text = |at: &str| policies.pointer(at).and_then(Value::as_str).map(visible).unwrap_or_default();
     let list = |at: &str| policies.pointer(at).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -140,16 +140,23 @@ fn of_policies(policies: &Value) -> String {
         names.collect::<Vec<_>>().join(", ")
     };
     let by = names(&list("/by"));
+    let whose = match text("/source").as_str() {
+        "organisation" => "of the organisation ",
+        _ => "",
+    };
     let mut said = match text("/outcome").as_str() {
-        "permit" => format!("\nPolicies permit it: {by}"),
-        "forbid" => format!("\nPolicies forbid it: {by}"),
-        "error" => format!("\nPolicies that could apply failed, which refuses: {by}"),
-        _ => "\nNo policy speaks of it".to_owned(),
+        "permit" => format!("\nPolicies {whose}permit it: {by}"),
+        "forbid" => format!("\nPolicies {whose}forbid it: {by}"),
+        "error" if by.is_empty() => format!("\nThe policies {whose}could not be asked, which refuses"),
+        "error" => format!("\nPolicies {whose}that could apply failed, which refuses: {by}"),
+        _ => format!("\nNo policy {whose}speaks of it"),
     };
     if policies.get("code").is_some() {
         let _ = write!(said, ", with the code `{}`", text("/code"));
     }
-    let _ = writeln!(said, ". The set in force was {}.", text("/set"));
+    let version = policies.get("version").and_then(Value::as_u64);
+    let version = version.map_or_else(String::new, |version| format!("version {version}, "));
+    let _ = writeln!(said, ". The set in force was {version}{}.", text("/set"));
     for watched in list("/shadow") {
         let of = |name: &str| watched.get(name).and_then(Value::as_str).map(visible).unwrap_or_default();
         let _ = writeln!(said, "The watched policy `{}` would have said: {}.", of("policy"), of("would"));
@@ -227,13 +234,14 @@ mod tests {
         let said = explain(&json!({
             "time": "2026-11-21T08:00:00.000Z", "agent_id": "agent_1", "tool": "pay/transfer", "verdict": "deny",
             "effect": "mutating", "gate": "policy", "code": "policy_forbids", "reason": "a policy forbids this action",
-            "entry": { "event": { "effect": { "by": "unknown" }, "policies": {
+            "entry": { "event": { "effect": { "by": "unknown" }, "policies": [{
                 "by": ["large", "evening"], "code": "over_limit", "outcome": "forbid", "set": "00",
-                "shadow": [{ "policy": "draft", "would": "permit" }],
-            } } },
+                "shadow": [{ "policy": "draft", "would": "permit" }], "source": "operator",
+            }, { "by": [], "outcome": "none", "set": "01", "source": "organisation", "version": 4 }] } },
         }));
         let expected = "\nPolicies forbid it: `large`, `evening`, with the code `over_limit`. The set in force was 00.\n\
-            The watched policy `draft` would have said: permit.\n";
+            The watched policy `draft` would have said: permit.\n\
+            \nNo policy of the organisation speaks of it. The set in force was version 4, 01.\n";
         assert!(said.contains(expected), "{said}");
     }
 }

@@ -55,6 +55,16 @@ impl Changes {
         }));
     }
 
+    /// Writes a document that is not kept in memory.
+    pub(crate) fn write(&mut self, write: Write) {
+        self.writes.push(write);
+    }
+
+    /// Has `work` done when the changes become visible.
+    pub(crate) fn then(&mut self, work: impl FnOnce() + Send + 'static) {
+        self.applies.push(Box::new(move |_| work()));
+    }
+
     /// How many documents change.
     pub(crate) fn len(&self) -> usize {
         self.writes.len()

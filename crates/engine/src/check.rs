@@ -32,7 +32,7 @@ use crate::content::{Looked, Standing};
 use crate::deep::{Brief, Opinion};
 use crate::engine::{Durability, Engine, check_name, clip};
 use crate::error::Error;
-use crate::policies::Judged;
+use crate::judged::Rulings;
 use crate::recorder::{Permit, Receipt, RecordError, Recording};
 use crate::registry::Asked;
 use crate::reviewing;
@@ -77,7 +77,7 @@ pub struct Answer {
     /// The decision.
     pub decision: Decision,
     /// What the policies said; `None` where there are none.
-    pub policies: Option<Judged>,
+    pub policies: Option<Rulings>,
     /// What the Deep guard said; `None` where it was not asked.
     pub review: Option<Opinion>,
     /// The tier of the Guardian that should have been met and gave no answer.
@@ -117,7 +117,7 @@ type Told<'a> = (&'a Seen<'a>, Action<'a>, bool, Waits, (Option<Heard<'a>>, Opti
 /// A decision, and what the guards said that led to it.
 struct Decided {
     decision: Decision,
-    judged: Option<Judged>,
+    judged: Option<Rulings>,
     spotted: Option<Spotted>,
     tally: Tally,
 }
@@ -147,7 +147,7 @@ fn brief(
     ask: Ask<'_>,
     gathered: &Gathered,
     decision: Decision,
-    (judged, spotted, tally): (Option<&Judged>, Option<&Spotted>, Tally),
+    (judged, spotted, tally): (Option<&Rulings>, Option<&Spotted>, Tally),
 ) -> Brief {
     let risk = spotted.and_then(|spotted| spotted.risk.as_ref());
     let findings = spotted.map(|spotted| spotted.findings).unwrap_or_default();
@@ -158,13 +158,13 @@ fn brief(
         effect: decision.effect,
         arguments: ask.arguments,
         input: ask.input.map(str::to_owned),
-        policies: judged.map_or_else(reviewing::no_policies, |judged| judged.set),
+        policies: judged.map_or_else(reviewing::no_policies, Rulings::digest),
         session: tally,
         delegation_depth: u32::try_from(gathered.lent.links.len()).unwrap_or(u32::MAX),
         risk: risk.map_or(0, |risk| risk.score),
         reasons: risk.into_iter().flat_map(Risk::reasons).map(|(why, _)| why.as_str().to_owned()).collect(),
         findings: findings.iter().map(|(finding, _)| finding.as_str().to_owned()).collect(),
-        advice: judged.and_then(Judged::reason).map(str::to_owned).into_iter().collect(),
+        advice: judged.and_then(Rulings::reason).map(str::to_owned).into_iter().collect(),
     }
 }
 
@@ -294,7 +294,7 @@ impl Engine {
             gate: decision.gate,
             guard: decision.guard.as_str(),
             id: id.as_str(),
-            policies: judged.as_ref().map(Judged::event),
+            policies: judged.as_ref().map(Rulings::event),
             review: reviewed.map(|asked| asked.opinion.event()),
             risk: spotted.as_ref().map(Spotted::event),
             session: ask.session.map(Into::into),
@@ -443,7 +443,7 @@ impl Engine {
         let spotted = self.spot(caller, seen, &mut facts, sighted).map_err(Failed::Unsighted)?;
         let taint = heard.map_or(Taint::NONE, |heard| heard.held());
         let judged = self.judge(&action, ask.input, &facts, taint);
-        facts.policy = judged.as_ref().map_or(PolicyWord::Silent, Judged::word);
+        facts.policy = judged.as_ref().map_or(PolicyWord::Silent, Rulings::word);
         Ok(Decided { decision: decide(action, &facts), judged, spotted, tally: facts.tally })
     }
 

@@ -20,6 +20,7 @@ use crate::content::ContentGuard;
 use crate::deep::DeepGuard;
 use crate::error::Error;
 use crate::policies::Policies;
+use crate::published;
 use crate::recorder::{Receipt, Recorder, Recording};
 use crate::registry::Registry;
 use crate::resource::RESOURCES;
@@ -125,7 +126,7 @@ pub struct Engine {
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) tracing: Tracing,
     pub(crate) vault: Option<Vault>,
-    pub(crate) policies: Policies,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) spotter: Spotter,
     pub(crate) deep: Option<Arc<dyn DeepGuard>>,
     pub(crate) content: Option<Arc<ContentGuard>>,
@@ -156,6 +157,7 @@ impl Engine {
     pub fn start(parts: Parts) -> Result<Self, StoreError> {
         let registry = Arc::new(Registry::load(parts.documents.as_ref())?);
         let baselines = Arc::new(Baselines::load(parts.documents.as_ref())?);
+        let policies = Arc::new(published::load(&registry, parts.documents.as_ref())?);
         let recorder = Recorder::start(Arc::clone(&parts.ledger), Arc::clone(&parts.live), Arc::clone(&parts.clock))?;
         Ok(Self {
             registry,
@@ -169,7 +171,7 @@ impl Engine {
             documents: parts.documents,
             tracing: parts.tracing,
             vault: parts.vault,
-            policies: Policies::default(),
+            policies,
             spotter: Spotter::Here(baselines),
             deep: None,
             content: None,

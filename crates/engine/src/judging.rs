@@ -13,16 +13,17 @@ use serde_json::{Map, Value};
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::policies::{InForce, Judged};
+use crate::judged::Rulings;
+use crate::policies::InForce;
 use crate::recorder::Recording;
 
 /// How far an agent is trusted, until something measures it.
 pub(crate) const UNMEASURED_TRUST: u16 = 0;
 
 impl Engine {
-    /// The policies in force.
+    /// The operator's policies in force.
     pub fn policies(&self) -> Option<Arc<InForce>> {
-        self.policies.get()
+        self.policies.get()?.operator.clone()
     }
 
     /// Says, in health, why a newer set was not put in force; `None` that it was.
@@ -35,7 +36,7 @@ impl Engine {
         self.policies.failure()
     }
 
-    /// Puts policies in force, or takes them away, and records that. What is being
+    /// Puts policies of the operator in force, or takes them away, and records that. What is being
     /// decided meanwhile is decided again.
     pub async fn put_policies(&self, next: Option<Arc<InForce>>) -> Result<(), Error> {
         let none = "none".to_owned();
@@ -62,20 +63,23 @@ impl Engine {
         input: Option<&str>,
         facts: &Facts<'_>,
         taint: Taint,
-    ) -> Option<Judged> {
+    ) -> Option<Rulings> {
         let policies = self.policies.get()?;
-        // No policy of Cedar can name the arguments of a tool that nobody declared.
-        let is_read = policies.set().reads_undeclared() || policies.set().tools().get(action.tool).is_some();
-        let arguments = if is_read { arguments(input) } else { Map::new() };
+        let (operator, own) = (policies.operator.as_ref(), policies.own(&facts.agent.org));
+        // No policy of Cedar can name the arguments of a tool that its set does not declare.
+        let to_operator = operator.is_some_and(|set| set.declares(action.tool));
+        let to_own = own.is_some_and(|set| set.declares(action.tool));
+        let none = Map::new();
+        let arguments = if to_operator || to_own { arguments(input) } else { Map::new() };
         let raised = facts.suspicion(action.class.effect);
         let taint: Vec<String> = taint.labels().map(|label| label.as_str().to_owned()).collect();
-        let request = Request {
+        let request = |is_declared: bool| Request {
             organisation: facts.agent.org.as_str(),
             agent: facts.agent.id.as_str(),
             agent_name: &facts.agent.name,
             tool: action.tool,
             effect: if raised.is_some() { action.class.effect.raised() } else { action.class.effect },
-            arguments: &arguments,
+            arguments: if is_declared { &arguments } else { &none },
             session: of_session(facts.session, facts.tally),
             delegation_depth: u32::try_from(facts.delegation.len()).unwrap_or(u32::MAX),
             trust: UNMEASURED_TRUST,
@@ -83,12 +87,13 @@ impl Engine {
             now: facts.now,
             taint: &taint,
         };
-        let judged = policies.judge(&request);
-        for error in judged.said.iter().flat_map(|said| &said.errors) {
+        let by_operator = operator.map(|set| set.judge(&request(to_operator)));
+        let rulings = Rulings::of(by_operator, own.map(|set| set.judge(&request(to_own))))?;
+        for error in rulings.each().filter_map(|judged| judged.said.as_ref()).flat_map(|said| &said.errors) {
             // The message may quote an argument: it stays out of the log.
             tracing::warn!(policy = error.policy.id, "a policy failed on a call, which is refused");
         }
-        Some(judged)
+        Some(rulings)
     }
 }
 

@@ -22,6 +22,7 @@ mod delegations;
 mod engine;
 mod error;
 mod guarding;
+mod judged;
 mod judging;
 mod keys;
 mod log;
@@ -29,6 +30,8 @@ mod log_key;
 mod past;
 mod payloads;
 mod policies;
+mod published;
+mod publishing;
 mod queue;
 mod recorder;
 mod records;
@@ -49,6 +52,7 @@ mod tier;
 mod tokens;
 mod trace;
 mod vault;
+mod versions;
 
 pub use accountability::{Replay, Replayed, Stretch};
 pub use agents::NewAgent;
@@ -59,19 +63,21 @@ pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use collection::Stored;
 pub use content::{ContentGuard, Sources};
 pub use countersign_core::conclude::Reviewed;
-pub use countersign_policy::{Fallback, Outcome, PolicySet, Source, Tools};
+pub use countersign_policy::{Difference, Fallback, Fault, Files, Outcome, PolicySet, Source, Texts, Tools};
 pub use decisions::{Filter, Found, Page};
 pub use deep::{Brief, DeepGuard, Opinion, Reviewing, Said};
 pub use delegations::NewDelegation;
 pub use engine::{Durability, Engine, Health, Parts, Settings};
 pub use error::Error;
+pub use judged::{Judged, Owner, Rulings};
 pub use keys::{Minted, NewKey};
 pub use log::{
     Cosign, Log, LogError, LogHealth, Proofs, Published, Publishing, Reply, Unreached, Witness, WitnessHealth,
 };
 pub use log_key::RecordedKey;
 pub use past::{PastCall, replay_calls};
-pub use policies::{InForce, Judged};
+pub use policies::InForce;
+pub use publishing::{Checked, NewVersion, OwnPolicies};
 pub use recorder::{Permit, Receipt, RecordError, Recorder, Recording};
 pub use records::{
     Delivery, Destination, DestinationChange, NewDestination, NewProvider, OrgSettings, Organisation, Provider,
@@ -89,3 +95,4 @@ pub use tier::TierHealth;
 pub use tokens::{Introspection, IssuedToken, NewToken};
 pub use trace::{Closing, Traced};
 pub use vault::Vault;
+pub use versions::{PolicyVersion, PublishedSet};

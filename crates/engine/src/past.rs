@@ -10,15 +10,17 @@ use countersign_core::Timestamp;
 use countersign_core::behaviour::{Suspicion, suspicion};
 use countersign_core::chain::Tally;
 use countersign_core::effect::Effect;
+use countersign_core::facts::PolicyWord;
 use countersign_core::id::{OrgId, SessionId};
 use countersign_core::session::Mode;
 use countersign_core::taint::Taint;
 use countersign_evidence::entry::Entry;
 use countersign_evidence::event::Decision;
-use countersign_policy::{Request, SessionFacts};
+use countersign_policy::{Fallback, Request, SessionFacts};
 use countersign_store::{Documents, Ledger, StoreError};
 use serde_json::{Map, Value};
 
+use crate::published::fallback;
 use crate::registry::Registry;
 use crate::spot::Heed;
 use crate::vault::Vault;
@@ -55,6 +57,9 @@ pub struct PastCall {
     pub is_approved: bool,
     /// The arguments; `None` where they were not captured.
     pub arguments: Option<Map<String, Value>>,
+    /// What the policies that the organisation published for itself said. Where a human had to approve under two
+    /// sets, the record does not tell which of them wanted it: then it counts as the operator's.
+    pub own: PolicyWord,
     /// Whether everything else that policies see is known: not where the session's
     /// document is gone.
     pub is_known: bool,
@@ -66,6 +71,12 @@ pub struct PastCall {
 }
 
 impl PastCall {
+    /// What policies mean for the call where the operator's say `word`: the organisation's own said what they said.
+    #[must_use]
+    pub fn beside_own(&self, word: PolicyWord) -> PolicyWord {
+        if self.own.strictness() > word.strictness() { self.own } else { word }
+    }
+
     /// The question, with `none` where there are no arguments.
     #[must_use]
     pub fn request<'a>(&'a self, none: &'a Map<String, Value>) -> Request<'a> {
@@ -165,6 +176,7 @@ impl Past<'_> {
             gate: said.gate.map(str::to_owned),
             is_approved: said.verdict == "allow" && said.approval.is_some(),
             arguments: self.arguments(said.id, &org),
+            own: self.own(&said, &org),
             is_known: facts.is_some() || !(is_ours && said.session.as_deref() == Some(entry.chain.id)),
             session: facts.map(|session| (session.id.to_string(), session.mode)),
             tally,
@@ -175,6 +187,23 @@ impl Past<'_> {
             taint: held.iter().map(|label| (*label).to_owned()).collect(),
             org,
         }))
+    }
+
+    /// What the organisation's own policies said.
+    fn own(&self, said: &Decision<'_>, org: &OrgId) -> PolicyWord {
+        let Some(sets) = &said.policies else { return PolicyWord::Silent };
+        let mut each = std::iter::once(&sets.first).chain(&sets.second);
+        let Some(own) = each.find(|set| set.version.is_some()) else { return PolicyWord::Silent };
+        let fallback = || own.version.and_then(|number| fallback(&self.registry, org, number));
+        match own.outcome {
+            "forbid" => PolicyWord::Forbid,
+            "hold" if fallback() == Some(Fallback::Allow) => PolicyWord::Hold,
+            "none" if fallback() == Some(Fallback::Allow) => PolicyWord::Silent,
+            "none" | "hold" => PolicyWord::Unmatched,
+            "permit" if sets.second.is_none() && said.code == Some("policy_needs_approval") => PolicyWord::Hold,
+            "permit" => PolicyWord::Permit,
+            _ => PolicyWord::Failed,
+        }
     }
 
     fn depth(&self, leaf: &str) -> u32 {

@@ -1,18 +1,22 @@
-//! The policies in force, and what they say of a call.
+//! The policies in force: the operator's, and those that organisations publish.
 //!
 //! A set is put in force as a whole and replaced as a whole: a call is judged by
-//! the one that holds when its facts are gathered, and the entry names its digest.
-//! Each thread has a parsed copy of its own, since threads that share one wait for
-//! each other.
+//! what holds when its facts are gathered, and the entry names the digests. Of the
+//! operator's set each thread has a parsed copy of its own, since threads that share
+//! one wait for each other; of an organisation's there are as many as were ever used
+//! at once.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use ahash::RandomState;
 use countersign_core::Digest;
-use countersign_core::facts::PolicyWord;
-use countersign_evidence::event;
-use countersign_policy::{Decision, Fallback, Obligation, Outcome, PolicySet, Request, Worker};
+use countersign_core::id::OrgId;
+use countersign_policy::{Decision, Fallback, PolicySet, Request, Worker};
+
+use crate::judged::{Judged, Owner};
 
 /// Tells sets in force apart, in all engines of a process.
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -51,7 +55,12 @@ impl InForce {
         self.fallback
     }
 
-    /// What the set says of a call, by this thread's copy.
+    /// Whether a policy of the set could read the arguments of `tool`.
+    pub(crate) fn declares(&self, tool: &str) -> bool {
+        self.set.reads_undeclared() || self.set.tools().get(tool).is_some()
+    }
+
+    /// What the operator's set says of a call, by this thread's copy.
     pub fn judge(&self, request: &Request<'_>) -> Judged {
         let said = MINE.with_borrow_mut(|mine| {
             if mine.as_ref().is_none_or(|(number, _)| *number != self.number) {
@@ -60,23 +69,79 @@ impl InForce {
             }
             mine.as_mut().map(|(_, worker)| worker.decide(request))
         });
-        Judged { set: self.set.digest(), said, fallback: self.fallback }
+        Judged { owner: Owner::Operator, set: self.set.digest(), said, fallback: self.fallback }
+    }
+
+    /// What the set says of a call, by a copy that is nobody's own.
+    fn lend(&self, request: &Request<'_>) -> Option<Decision> {
+        let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let lent = spare().pop();
+        let mut worker = lent.map_or_else(|| self.set.worker(), Ok).ok()?;
+        let said = worker.decide(request);
+        spare().push(worker);
+        Some(said)
+    }
+}
+
+/// What an organisation published for itself.
+pub(crate) struct Own {
+    /// The number of the version.
+    pub(crate) version: u64,
+    /// The digest of the set, as recorded.
+    pub(crate) set: Digest,
+    /// What holds where it says nothing.
+    pub(crate) fallback: Fallback,
+    /// The set, or why there is none: then every call is refused.
+    pub(crate) loaded: Result<InForce, String>,
+}
+
+impl Own {
+    /// What the set says of a call.
+    pub(crate) fn judge(&self, request: &Request<'_>) -> Judged {
+        let said = self.loaded.as_ref().ok().and_then(|set| set.lend(request));
+        let owner = Owner::Organisation { version: self.version };
+        Judged { owner, set: self.set, said, fallback: self.fallback }
+    }
+
+    /// Whether a policy of the set could name the arguments of `tool`.
+    pub(crate) fn declares(&self, tool: &str) -> bool {
+        self.loaded.as_ref().is_ok_and(|set| set.declares(tool))
+    }
+}
+
+/// Everything in force at a moment. There is one only where there are policies.
+#[derive(Clone, Default)]
+pub(crate) struct Snapshot {
+    /// The operator's set, which holds for everybody.
+    pub(crate) operator: Option<Arc<InForce>>,
+    own: HashMap<OrgId, Arc<Own>, RandomState>,
+}
+
+impl Snapshot {
+    /// What `org` published for itself.
+    pub(crate) fn own(&self, org: &OrgId) -> Option<&Arc<Own>> {
+        self.own.get(org)
+    }
+
+    /// How many organisations published what does not load.
+    pub(crate) fn broken(&self) -> usize {
+        self.own.values().filter(|own| own.loaded.is_err()).count()
     }
 }
 
 /// The policies of an engine.
 #[derive(Default)]
 pub(crate) struct Policies {
-    in_force: RwLock<Option<Arc<InForce>>>,
+    in_force: RwLock<Option<Arc<Snapshot>>>,
     failure: Mutex<Option<String>>,
 }
 
 impl Policies {
-    pub(crate) fn get(&self) -> Option<Arc<InForce>> {
+    pub(crate) fn get(&self) -> Option<Arc<Snapshot>> {
         self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Why a newer set was not put in force.
+    /// Why a newer set of the operator was not put in force.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -85,81 +150,26 @@ impl Policies {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
+    /// Puts another set of the operator in force, and returns the one before.
     pub(crate) fn replace(&self, other: Option<Arc<InForce>>) -> Option<Arc<InForce>> {
-        std::mem::replace(&mut self.in_force.write().unwrap_or_else(PoisonError::into_inner), other)
-    }
-}
-
-/// What the policies said of a call.
-#[derive(Debug, Clone)]
-pub struct Judged {
-    /// The digest of the set.
-    pub set: Digest,
-    /// What the set said; `None` where it could not be asked.
-    pub said: Option<Decision>,
-    fallback: Fallback,
-}
-
-impl Judged {
-    /// What it means for the decision.
-    #[must_use]
-    pub fn word(&self) -> PolicyWord {
-        match self.said.as_ref().map(|said| said.outcome) {
-            Some(Outcome::Permit) if self.wants_approval() => PolicyWord::Hold,
-            Some(Outcome::Permit) => PolicyWord::Permit,
-            Some(Outcome::Forbid) => PolicyWord::Forbid,
-            Some(Outcome::Hold) if self.fallback == Fallback::Allow => PolicyWord::Hold,
-            Some(Outcome::Unmatched) if self.fallback == Fallback::Allow => PolicyWord::Silent,
-            Some(Outcome::Unmatched | Outcome::Hold) => PolicyWord::Unmatched,
-            Some(Outcome::Failed) | None => PolicyWord::Failed,
-        }
+        self.change(|next| std::mem::replace(&mut next.operator, other))
     }
 
-    fn wants_approval(&self) -> bool {
-        self.obligations().any(|one| matches!(one, Obligation::RequireApproval(_)))
+    /// Puts what `org` published in force, and returns what held before.
+    pub(crate) fn publish(&self, org: &OrgId, own: Option<Own>) -> Option<Arc<Own>> {
+        self.change(|next| match own {
+            Some(own) => next.own.insert(org.clone(), Arc::new(own)),
+            None => next.own.remove(org),
+        })
     }
 
-    /// What must be done by whoever lets the action happen.
-    pub fn obligations(&self) -> impl Iterator<Item = &Obligation> {
-        self.said.iter().flat_map(Decision::obligations)
-    }
-
-    /// What the policies have to say to who is refused, or must wait for a human.
-    pub fn reason(&self) -> Option<&str> {
-        let wanted = self.obligations().find_map(|one| match one {
-            Obligation::RequireApproval(why) => Some(why.as_str()),
-            _ => None,
-        });
-        self.said.as_ref().and_then(Decision::reason).or(wanted)
-    }
-
-    /// The policies that decided, by id.
-    pub fn by(&self) -> impl Iterator<Item = &str> {
-        self.said.iter().flat_map(|said| &said.by).map(|policy| policy.id.as_str())
-    }
-
-    /// What all of them together say: `permit`, `forbid`, `error`, `hold` or `none`.
-    #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        self.said.as_ref().map_or(Outcome::Failed, |said| said.outcome)
-    }
-
-    /// The first code that one of those that decided gives to the refusal.
-    #[must_use]
-    pub fn code(&self) -> Option<&str> {
-        self.said.iter().flat_map(|said| &said.by).find_map(|policy| policy.code.as_deref())
-    }
-
-    /// What the entry says of it.
-    pub(crate) fn event(&self) -> event::Policies<'_> {
-        let said = self.said.as_ref();
-        let shadow = said.into_iter().flat_map(|said| &said.shadow);
-        event::Policies {
-            by: self.by().collect(),
-            code: self.code(),
-            outcome: self.outcome().as_str(),
-            set: self.set,
-            shadow: shadow.map(|one| event::Shadow { policy: &one.policy.id, would: one.would.as_str() }).collect(),
-        }
+    /// Puts a changed copy of the snapshot in the place of the one that holds.
+    fn change<T>(&self, change: impl FnOnce(&mut Snapshot) -> T) -> T {
+        let mut held = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = held.as_deref().cloned().unwrap_or_default();
+        let result = change(&mut next);
+        let is_empty = next.operator.is_none() && next.own.is_empty();
+        *held = if is_empty { None } else { Some(Arc::new(next)) };
+        result
     }
 }

@@ -18,6 +18,7 @@ use crate::caller::ApiKey;
 use crate::collection::{Collection, Owned};
 use crate::records::{Delivery, Destination, OrgSettings, Organisation, Provider};
 use crate::servers::{Server, ToolRules, worst_of};
+use crate::versions::PolicyVersion;
 
 /// A kind of document.
 pub(crate) trait Record: Owned + Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
@@ -80,6 +81,7 @@ pub(crate) struct Registry {
     pub(crate) providers: Collection<Provider>,
     pub(crate) destinations: Collection<Destination>,
     pub(crate) deliveries: Collection<Delivery>,
+    pub(crate) policy_versions: Collection<PolicyVersion>,
     /// The approvals asked for on each chain, oldest first.
     pub(crate) asked_on: DashMap<ChainId, Vec<ApprovalId>, RandomState>,
     /// What servers say of each tool, by organisation.
@@ -107,6 +109,7 @@ impl Registry {
         <Provider as Record>::load(&registry, documents)?;
         <Destination as Record>::load(&registry, documents)?;
         <Delivery as Record>::load(&registry, documents)?;
+        <PolicyVersion as Record>::load(&registry, documents)?;
         registry.order_approvals();
         Ok(registry)
     }
@@ -157,6 +160,7 @@ records! {
     "provider": Provider, providers, it => it.id.as_str(), &it.org;
     "destination": Destination, destinations, it => it.id.as_str(), &it.org;
     "delivery": Delivery, deliveries, it => &it.id, &it.org;
+    "policy_version": PolicyVersion, policy_versions, it => &it.key, &it.org;
 }
 
 impl Owned for Server {

@@ -94,9 +94,12 @@ struct PolicyDocument<'a> {
     gates: Vec<&'static str>,
     limits: BTreeMap<&'static str, u32>,
     mode: &'static str,
-    /// The digest of the policies in force.
+    /// The digest of the operator's policies in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     policies: Option<Digest>,
+    /// The digest of the policies that the organisation published for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<Digest>,
     version: &'static str,
 }
 
@@ -307,6 +310,7 @@ impl Engine {
             ]),
             mode: session.mode.as_str(),
             policies: self.policies().map(|in_force| in_force.set().digest()),
+            published: self.policies.get().and_then(|in_force| Some(in_force.own(&session.org)?.set)),
             version: env!("CARGO_PKG_VERSION"),
         };
         let value = serde_json::to_value(&document).map_err(|why| unsigned(&why))?;

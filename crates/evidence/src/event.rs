@@ -12,7 +12,8 @@ use countersign_core::chain::Count;
 use countersign_core::digest::Digest;
 use countersign_core::effect::Effect;
 use countersign_core::taint::Taint;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Something that is recorded.
 pub trait Event: Serialize {
@@ -66,7 +67,7 @@ pub struct Decision<'a> {
     pub id: &'a str,
     /// What the policies in force said; absent where there were none.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
-    pub policies: Option<Policies<'a>>,
+    pub policies: Option<Sets<'a>>,
     /// What the deep reviewer said; absent where it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     pub review: Option<Review<'a>>,
@@ -81,7 +82,33 @@ pub struct Decision<'a> {
     pub verdict: &'a str,
 }
 
-/// What the policies said of an action.
+/// What each set in force said of an action: a list of one or two. The operator's comes before the
+/// organisation's own.
+#[derive(Debug, Clone)]
+pub struct Sets<'a> {
+    /// What the first said.
+    pub first: Policies<'a>,
+    /// What the second said, where there are two.
+    pub second: Option<Policies<'a>>,
+}
+
+impl Serialize for Sets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(std::iter::once(&self.first).chain(&self.second))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Sets<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut sets = Vec::<Policies<'a>>::deserialize(deserializer)?.into_iter();
+        match (sets.next(), sets.next(), sets.next()) {
+            (Some(first), second, None) => Ok(Self { first, second }),
+            _ => Err(D::Error::custom("expected what one or two sets of policies said")),
+        }
+    }
+}
+
+/// What one set of policies said of an action.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Policies<'a> {
     /// The policies that decided, by id.
@@ -97,6 +124,11 @@ pub struct Policies<'a> {
     /// What policies that are only watched would have said, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shadow: Vec<Shadow<'a>>,
+    /// Whose set it is: `operator` or `organisation`.
+    pub source: &'a str,
+    /// The number of the version, where the set was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
 }
 
 /// What a policy that is only watched would have said.
@@ -392,6 +424,32 @@ pub struct Change<'a> {
 
 impl Event for Change<'_> {
     const KIND: &'static str = "change";
+}
+
+/// Policies that an organisation published for itself, or took away. They hold from here on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Publication<'a> {
+    /// The key that ordered it.
+    pub by: &'a str,
+    /// What holds where no policy speaks of a call, `deny` or `allow`; absent where the policies
+    /// were taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<&'a str>,
+    /// Why, in the words of who ordered it.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub note: Option<Cow<'a, str>>,
+    /// The earlier version that this one repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_from: Option<u64>,
+    /// The digest of the set; absent where the policies were taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<Digest>,
+    /// The number of the version: 1, and one more each time.
+    pub version: u64,
+}
+
+impl Event for Publication<'_> {
+    const KIND: &'static str = "publication";
 }
 
 /// A caller that could not prove who it is.

@@ -56,6 +56,7 @@ pub fn event(entry: &[u8], index: u64, version: &str) -> Result<Value, NoEvent> 
         "outcome" => outcome(&said),
         "approval" => approval(&said),
         "revocation" | "change" => change(read.kind, &said),
+        "publication" => publication(&said),
         "rejection" => rejection(&said),
         "trace" => made("trace record", at(&said, "/record"), 1),
         "log_key" => made("log key", at(&said, "/vkey"), if said.get("previous").is_some() { 3 } else { 1 }),
@@ -210,6 +211,23 @@ fn change(kind: &str, said: &Value) -> (Class, Value) {
     });
     if let Some(members) = own.as_object_mut() {
         insert(members, "comment", at(said, "/reason"));
+    }
+    (Class::iam(3004, activity), own)
+}
+
+/// Policies that an organisation published (activity 3) or took away (4).
+fn publication(said: &Value) -> (Class, Value) {
+    let set = at(said, "/set");
+    let (verb, activity) = if set.is_some() { ("publish", 3) } else { ("withdraw", 4) };
+    let mut own = json!({
+        "severity_id": 1,
+        "status_id": 1,
+        "actor": { "app_uid": at(said, "/by").unwrap_or("unknown") },
+        "entity": { "name": "policies", "type": "policies", "type_id": OTHER, "uid": set.unwrap_or("none") },
+        "message": format!("{verb} policies"),
+    });
+    if let Some(members) = own.as_object_mut() {
+        insert(members, "comment", at(said, "/note"));
     }
     (Class::iam(3004, activity), own)
 }

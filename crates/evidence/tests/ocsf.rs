@@ -40,7 +40,7 @@ fn every_kind_of_entry_has_an_event_of_its_class_that_leads_back_to_it() {
         let class = match kind {
             "decision" | "outcome" => 6003,
             "approval" => 3003,
-            "revocation" | "change" | "trace" | "log_key" => 3004,
+            "revocation" | "change" | "publication" | "trace" | "log_key" => 3004,
             "rejection" => 3002,
             _ => 0,
         };

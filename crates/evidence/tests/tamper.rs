@@ -55,8 +55,9 @@ fn samples() -> Vec<Sample> {
         .collect()
 }
 
-/// The paths of all members within `value`.
+/// The paths of all members within `value`; those of a list's items are the list's.
 fn members(value: &Value, path: &str, into: &mut BTreeSet<String>) {
+    value.as_array().into_iter().flatten().for_each(|item| members(item, path, into));
     for (name, member) in value.as_object().into_iter().flatten() {
         let path = format!("{path}/{name}");
         members(member, &path, into);

@@ -13,6 +13,7 @@ mod later;
 mod log;
 mod organisations;
 mod payloads;
+mod policies;
 mod providers;
 mod servers;
 mod sessions;
@@ -115,6 +116,11 @@ pub(crate) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(destinations::get, destinations::update, destinations::delete))
         .routes(routes!(destinations::logs))
         .routes(routes!(destinations::test))
+        .routes(routes!(policies::publish, policies::in_force, policies::withdraw))
+        .routes(routes!(policies::versions))
+        .routes(routes!(policies::version))
+        .routes(routes!(policies::diff))
+        .routes(routes!(policies::rollback))
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::revoke))
         .routes(routes!(stops::stop, stops::list))

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::refuse::Refusal;
 
-/// The most bytes a request body may have.
+/// The most bytes a request body may have, but where its route says otherwise.
 pub(crate) const LIMIT: usize = 1 << 20;
 
 /// A JSON body. An empty one counts as `{}`: published clients send some
@@ -17,16 +17,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let too_large = || {
-            let message = format!("the request body has more than {LIMIT} bytes; send less at once");
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
-        };
-        let bytes = axum::body::to_bytes(request.into_body(), LIMIT).await.map_err(|why| {
-            // The limit is the one fault the client can do something about.
-            let limited = std::error::Error::source(&why)
-                .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
-            if limited { too_large() } else { Refusal::invalid("the request body ended early") }
-        })?;
-        Ok(Self(countersign_wire::json::parse_or_empty(&bytes)?))
+        Ok(Self(read(request, LIMIT).await?))
     }
+}
+
+/// Reads a body of at most `limit` bytes. An empty one counts as `{}`.
+pub(crate) async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, Refusal> {
+    let too_large = || {
+        let message = format!("the request body has more than {limit} bytes; send less at once");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+    };
+    let bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(|why| {
+        // The limit is the one fault the client can do something about.
+        let limited = std::error::Error::source(&why)
+            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
+        if limited { too_large() } else { Refusal::invalid("the request body ended early") }
+    })?;
+    Ok(countersign_wire::json::parse_or_empty(&bytes)?)
 }

@@ -109,6 +109,11 @@ impl Metrics {
             registry.register("policies_failing", "1 while a newer set cannot be put in force", gauge(failing));
         }
         register_tiers(&mut registry, &engine.tiers());
+        registry.register(
+            "organisations_without_policies",
+            "Organisations whose published policies do not load, so that every call is refused",
+            gauge(engine.organisations_without_policies() as u64),
+        );
         registry.register("sessions", "Sessions in memory", gauge(health.sessions as u64));
         if let Some(log) = log {
             register_log(&mut registry, &log.health());

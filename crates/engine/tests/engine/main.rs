@@ -26,6 +26,7 @@ mod luck;
 mod organisations;
 mod payloads;
 mod policies;
+mod publishing;
 mod records;
 mod restarts;
 mod revocation;

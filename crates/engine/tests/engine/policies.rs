@@ -55,18 +55,20 @@ async fn policies_read_the_arguments_and_the_entry_says_which_decided() {
     assert_eq!(word(&small), "allow");
     let said = world.last().event["policies"].clone();
     let shadow = serde_json::json!([{"policy": "draft", "would": "forbid"}]);
-    let expected = serde_json::json!({"by": ["small"], "outcome": "permit", "set": digest, "shadow": shadow});
+    let expected = serde_json::json!([
+        {"by": ["small"], "outcome": "permit", "set": digest, "shadow": shadow, "source": "operator"}]);
     assert_eq!(said, expected);
 
     let large = transfer(&world, &agent, r#"{"amount": 501}"#).await;
     assert_eq!(word(&large), "policy_forbids");
-    let judged = large.policies.unwrap();
+    let rulings = large.policies.unwrap();
+    let judged = rulings.each().next().unwrap();
     assert_eq!(
         (judged.reason(), judged.code(), judged.outcome()),
         (Some("at most 500"), Some("over_limit"), Outcome::Forbid)
     );
-    assert_eq!(world.last().event["policies"]["by"], serde_json::json!(["large"]));
-    assert_eq!(world.last().event["policies"]["code"], "over_limit");
+    assert_eq!(world.last().event["policies"][0]["by"], serde_json::json!(["large"]));
+    assert_eq!(world.last().event["policies"][0]["code"], "over_limit");
     assert_eq!(world.last().says("gate"), "policy");
 
     // What a policy compares with a number and is none refuses; what is not there is not seen by `has`.
@@ -111,7 +113,7 @@ async fn where_silence_allows_policies_only_take_away() {
     let agent = world.agent("payer", &["*"]).await;
     world.engine.put_policies(Some(set(TRANSFERS, Fallback::Allow))).await.unwrap();
     assert_eq!(world.bare_verdict(&agent, "pay/get_balance").await, "allow");
-    assert_eq!(world.last().event["policies"]["outcome"], "none");
+    assert_eq!(world.last().event["policies"][0]["outcome"], "none");
     assert_eq!(word(&transfer(&world, &agent, r#"{"amount": 501}"#).await), "policy_forbids");
     // Taken away as a whole, they say nothing, and the entry does not speak of them.
     world.engine.put_policies(None).await.unwrap();
@@ -188,7 +190,7 @@ async fn what_was_decided_under_policies_is_read_back_from_the_record_alike() {
         let judged = policies.judge(&call.request(&none));
         let (by, said) = (judged.by().collect::<Vec<_>>(), judged.said.as_ref().unwrap());
         let shadow: Vec<&str> = said.shadow.iter().map(|one| one.policy.id.as_str()).collect();
-        let was = &event["policies"];
+        let was = &event["policies"][0];
         let watched: Vec<&str> =
             was["shadow"].as_array().into_iter().flatten().map(|one| one["policy"].as_str().unwrap()).collect();
         let decided = serde_json::json!({"by": by, "outcome": judged.outcome().as_str()});

@@ -7,7 +7,7 @@ use countersign_core::{Digest, Effect, Timestamp};
 use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{
     Action, Approval, Change, Content, ContentFinding, Decision, Event, Finding, Judgement, LogKey, Outcome, Points,
-    Policies, Rejection, Review, Revocation, Risk, Scored, Shadow, Taken, Trace,
+    Policies, Publication, Rejection, Review, Revocation, Risk, Scored, Sets, Shadow, Taken, Trace,
 };
 
 /// The kind of an event, what it adds to a tally, and its entry but for its place.
@@ -33,12 +33,25 @@ pub fn decision<'a>(text: &'a str, verdict: &'a str, judged: Effect) -> Decision
         gate: Some("session"),
         guard: "spot",
         id: "chk_1",
-        policies: Some(Policies {
-            by: vec!["no-transfers", "spend-limit"],
-            code: Some("over_limit"),
-            outcome: "forbid",
-            set: Digest::of(b"set"),
-            shadow: vec![Shadow { policy: "draft", would: "forbid" }],
+        policies: Some(Sets {
+            first: Policies {
+                by: vec!["no-transfers", "spend-limit"],
+                code: Some("over_limit"),
+                outcome: "forbid",
+                set: Digest::of(b"set"),
+                shadow: vec![Shadow { policy: "draft", would: "forbid" }],
+                source: "operator",
+                version: None,
+            },
+            second: Some(Policies {
+                by: Vec::new(),
+                code: None,
+                outcome: "none",
+                set: Digest::of(b"own"),
+                shadow: Vec::new(),
+                source: "organisation",
+                version: Some(3),
+            }),
         }),
         review: Some(Review {
             confidence: Some(90),
@@ -112,19 +125,6 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         verdict: "allow",
         ..decision.clone()
     };
-    let quiet = Decision {
-        policies: decision.policies.clone().map(|said| Policies { code: None, shadow: Vec::new(), ..said }),
-        review: decision.review.clone().map(|said| Review {
-            confidence: None,
-            failed: None,
-            model: None,
-            reasoning: None,
-            verdict: None,
-            ..said
-        }),
-        risk: Some(Risk { failed: None, findings: Vec::new(), scored: None }),
-        ..decision.clone()
-    };
     let outcome = Outcome {
         agent: "agent_1",
         by: "key_1",
@@ -173,9 +173,38 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         sample(chain, &rejection),
         sample(chain, &unseen),
         sample(chain, &trace),
-        sample(chain, &quiet),
     ];
     samples.extend(log_keys(chain, text));
     samples.extend(taken(chain, text));
+    samples.extend(about_policies(chain, &decision, text));
     samples
+}
+
+/// Decisions under one set of policies, and policies that were published and taken away.
+fn about_policies(chain: &ChainId, decision: &Decision<'_>, text: &str) -> [Sample; 4] {
+    let quiet = Decision {
+        policies: decision.policies.clone().and_then(|said| Some(Sets { first: said.second?, second: None })),
+        review: decision.review.clone().map(|said| Review {
+            confidence: None,
+            failed: None,
+            model: None,
+            reasoning: None,
+            verdict: None,
+            ..said
+        }),
+        risk: Some(Risk { failed: None, findings: Vec::new(), scored: None }),
+        ..decision.clone()
+    };
+    let operators =
+        Decision { policies: decision.policies.clone().map(|said| Sets { second: None, ..said }), ..decision.clone() };
+    let published = Publication {
+        by: "key_1",
+        default: Some("deny"),
+        note: Some(text.into()),
+        rolled_back_from: Some(1),
+        set: Some(Digest::of(b"own")),
+        version: 3,
+    };
+    let withdrawn = Publication { default: None, note: None, rolled_back_from: None, set: None, ..published.clone() };
+    [sample(chain, &quiet), sample(chain, &operators), sample(chain, &published), sample(chain, &withdrawn)]
 }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use countersign_core::Digest;
 use countersign_core::decide::Verdict;
 use countersign_core::denial::Denial;
-use countersign_engine::{Ask, Caller, Durability, Judged, Outcome};
+use countersign_engine::{Ask, Caller, Durability, Judged, Outcome, Owner, Rulings};
 use countersign_wire::rest::check::{CheckAnswer, CheckReply, CheckRequest, Confidence, LegacyCheckRequest};
 use countersign_wire::rest::policy::PolicyReply;
 use countersign_wire::rest::word;
@@ -58,7 +58,7 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
         return Err(Refusal::new(StatusCode::FORBIDDEN, denial.code(), denial.to_string()));
     }
     let said = answer.policies.as_ref();
-    let why = said.and_then(Judged::reason).filter(|_| answer.decision.gate == Some("policy"));
+    let why = said.and_then(Rulings::reason).filter(|_| answer.decision.gate == Some("policy"));
     let told;
     let reason = match verdict {
         Verdict::Allow if answer.review.is_some() => "a reviewer allowed exactly this action",
@@ -86,6 +86,19 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
     };
     let opinion = answer.review.as_ref().and_then(|review| review.said.as_ref());
     let sure = opinion.map_or(Confidence::CERTAIN, |said| Confidence::new(f64::from(said.confidence) / 100.0));
+    let (one, both);
+    let mut each = said.into_iter().flat_map(Rulings::each).map(policies);
+    let policies = match (each.next(), each.next()) {
+        (Some(first), Some(second)) => {
+            both = [first, second];
+            &both[..]
+        }
+        (Some(first), None) => {
+            one = [first];
+            &one[..]
+        }
+        (None, _) => &[],
+    };
     let help = verdict.code().map(|code| format!("docs/denials/{code}.md"));
     ok(&CheckAnswer {
         decision: &answer.decision,
@@ -98,7 +111,7 @@ async fn answer(surface: &Surface, caller: &Caller, asked: &CheckRequest) -> Ans
             Durability::Sync => word::Durability::Sync,
             Durability::Grouped => word::Durability::Grouped,
         },
-        policies: said.map(policies).as_ref(),
+        policies,
         unreachable: answer.unreachable,
         help: help.as_deref(),
     })
@@ -116,6 +129,11 @@ fn policies(said: &Judged) -> PolicyReply {
         },
         code: said.code().map(str::to_owned),
         set: said.set.to_string(),
+        source: match said.owner {
+            Owner::Operator => word::PolicySource::Operator,
+            Owner::Organisation { .. } => word::PolicySource::Organisation,
+        },
+        version: said.owner.version(),
         obligations: said.obligations().filter_map(|one| serde_json::to_value(one).ok()).collect(),
     }
 }

@@ -20,11 +20,16 @@ use crate::surface::Surface;
 pub(crate) async fn health(State(surface): State<Surface>) -> Answer {
     let health = surface.engine.health();
     let failing = health.failure.is_some();
+    let without = surface.engine.organisations_without_policies();
     let status = if failing { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     json(
         status,
         &Health {
-            status: if failing { HealthStatus::Unhealthy } else { HealthStatus::Healthy },
+            status: match (failing, without) {
+                (true, _) => HealthStatus::Unhealthy,
+                (false, 0) => HealthStatus::Healthy,
+                (false, _) => HealthStatus::Degraded,
+            },
             service: "countersign".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             read_durability: match health.read_durability {
@@ -35,6 +40,7 @@ pub(crate) async fn health(State(surface): State<Surface>) -> Answer {
             log: surface.log.as_ref().map(|log| shown(log.health())),
             policies: policies(&surface.engine),
             guardian: surface.engine.tiers().into_iter().map(tier).collect(),
+            organisations_without_policies: Some(without).filter(|without| *without > 0),
         },
     )
 }
@@ -47,7 +53,8 @@ fn tier(health: countersign_engine::TierHealth) -> TierHealth {
     }
 }
 
-fn policies(engine: &countersign_engine::Engine) -> Option<PolicyHealth> {
+/// The operator's policies in force.
+pub(super) fn policies(engine: &countersign_engine::Engine) -> Option<PolicyHealth> {
     let in_force = engine.policies()?;
     Some(PolicyHealth {
         set: in_force.set().digest().to_string(),

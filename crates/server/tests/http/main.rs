@@ -21,6 +21,7 @@ mod document;
 mod golden;
 mod later;
 mod observability;
+mod policies;
 mod records;
 mod rejections;
 mod roles;

@@ -106,6 +106,13 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/api/v1/siem/destinations/{destination}", ADMINISTER, 200, ""),
     route("GET", "/api/v1/siem/destinations/{destination}/logs", READ, 200, ""),
     route("POST", "/api/v1/siem/destinations/{destination}/test", ADMINISTER, 200, ""),
+    route("POST", "/api/v1/policies", ADMINISTER, 201, POLICIES),
+    route("GET", "/api/v1/policies", ADMINISTER, 200, ""),
+    route("DELETE", "/api/v1/policies", ADMINISTER, 201, ""),
+    route("GET", "/api/v1/policies/versions", ADMINISTER, 200, ""),
+    route("GET", "/api/v1/policies/versions/{version}", ADMINISTER, 200, ""),
+    route("GET", "/api/v1/policies/versions/{version}/diff", ADMINISTER, 200, ""),
+    route("POST", "/api/v1/policies/versions/{version}/rollback", ADMINISTER, 201, ""),
     route("POST", "/api/v1/keys", ADMINISTER, 201, r#"{"name":"new","role":"agent","agent_id":"{agent}"}"#),
     route("GET", "/api/v1/keys", ADMINISTER, 200, ""),
     route("DELETE", "/api/v1/keys/{key}", ADMINISTER, 200, ""),
@@ -132,6 +139,9 @@ const DELEGATION: &str = r#"{"from_agent_id":"{agent}","to_agent_id":"{other}","
 const PROVIDER: &str = r#"{"issuer":"https://new.example","name":"new"}"#;
 const DESTINATION: &str = r#"{"name":"new","destination_type":"splunk_hec","endpoint_url":"https://siem.example/in",
     "auth_token":"siem-secret","batch_size":100,"flush_interval_seconds":30,"filter_event_types":["check"]}"#;
+/// Policies that take nothing away.
+const POLICIES: &str = r#"{"policies":[{"file":"own.cedar","text":"@id(\"own\") permit (principal, action, resource);"}],
+    "default":"allow"}"#;
 
 impl Route {
     /// Whether a role has what the route needs.
@@ -150,9 +160,10 @@ impl Route {
         }
     }
 
-    /// The nouns of the ids in the path.
+    /// The nouns of the ids in the path. The number of a version is none: each organisation counts its own.
     pub fn nouns(&self) -> impl Iterator<Item = &'static str> {
-        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        let nouns = self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        nouns.filter(|noun| *noun != "version")
     }
 }
 
@@ -178,6 +189,7 @@ impl Everything {
         let siem = json!({ "name": "siem", "destination_type": "webhook", "endpoint_url": "https://siem.example" });
         let key = json!({ "name": "spare", "role": "auditor" });
         let stop = json!({ "tool": "pay_*", "reason": "an incident" });
+        made("/api/v1/policies", serde_json::from_str(POLICIES).unwrap()).await;
         Self(vec![
             ("token", text(&server.token(org, &agent).await, "token")),
             ("server", text(&made("/mcp/servers", mcp).await, "id")),
@@ -188,6 +200,7 @@ impl Everything {
             ("stop", text(&made("/api/v1/stops", stop).await, "id")),
             ("approval", text(&held, "approval_id")),
             ("check", text(&held, "check_id")),
+            ("version", "1".to_owned()),
             ("agent", agent),
             ("other", other),
             ("session", session),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::routes::{Everything, ROUTES, asked};
+use crate::routes::{Everything, ROUTES, Route, asked};
 use crate::world::TestServer;
 
 /// The names of an object's members, sorted.
@@ -205,7 +205,9 @@ async fn a_dead_token_is_an_answer_and_not_an_error() {
 
 #[tokio::test]
 async fn an_order_that_leaves_nothing_to_tell_is_answered_with_success() {
-    for route in ROUTES.iter().filter(|route| route.method == "DELETE" || route.path.ends_with("revoke")) {
+    let leaves_nothing = |route: &&Route| route.method == "DELETE" || route.path.ends_with("revoke");
+    // That policies were taken away is a version of them.
+    for route in ROUTES.iter().filter(leaves_nothing).filter(|route| route.path != "/api/v1/policies") {
         let (_, _, reply) = asked(route, |org| org.admin.clone()).await;
         assert_eq!(reply.json(200), json!({ "success": true }), "{}", reply.asked);
     }

@@ -112,7 +112,7 @@ async fn a_token_of_another_organisation_is_no_token() {
 #[tokio::test]
 async fn no_list_shows_what_belongs_to_another_organisation() {
     let two = Two::new().await;
-    let lists = ROUTES.iter().filter(|route| route.method == "GET" && route.nouns().next().is_none());
+    let lists = ROUTES.iter().filter(|route| route.method == "GET" && !route.path.contains('{'));
     for route in lists.filter(|route| !["/metrics", "/api/v1/openapi.json"].contains(&route.path)) {
         let told = two.server.get(route.path, &two.me.admin).await;
         assert_eq!(told.status, 200);

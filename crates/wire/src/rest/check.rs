@@ -123,8 +123,8 @@ pub struct CheckAnswer<'a> {
     pub approval_id: Option<&'a ApprovalId>,
     /// When the decision's record is on disk.
     pub durability: Durability,
-    /// What the policies in force said.
-    pub policies: Option<&'a PolicyReply>,
+    /// What each set of policies in force said.
+    pub policies: &'a [PolicyReply],
     /// The tier of the Guardian that gave no answer.
     pub unreachable: Option<Guard>,
     /// The path of the page about the denial.
@@ -151,8 +151,8 @@ impl Serialize for CheckAnswer<'_> {
         }
         answer.serialize_field("effect", self.decision.effect.as_str())?;
         answer.serialize_field("durability", self.durability.as_str())?;
-        if let Some(policies) = self.policies {
-            answer.serialize_field("policies", policies)?;
+        if !self.policies.is_empty() {
+            answer.serialize_field("policies", self.policies)?;
         }
         if let Some(tier) = self.unreachable {
             answer.serialize_field("unreachable", tier.as_str())?;
@@ -193,10 +193,9 @@ pub struct CheckReply {
     pub effect: Effect,
     /// When the decision's record is on disk.
     pub durability: Durability,
-    /// What the policies in force said; absent where there are none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub policies: Option<PolicyReply>,
+    /// What each set of policies in force said, the operator's first; absent where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PolicyReply>,
     /// The tier of the Guardian that should have been met and gave no answer: the
     /// action went on with the rules alone, or was denied.
     #[serde(default, skip_serializing_if = "Option::is_none")]

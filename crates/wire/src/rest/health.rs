@@ -28,10 +28,15 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub log: Option<LogHealth>,
-    /// The policies in force, where there are any.
+    /// The operator's policies in force, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub policies: Option<PolicyHealth>,
+    /// How many organisations published policies that no longer load. Every call of theirs is refused
+    /// until they publish others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub organisations_without_policies: Option<usize>,
     /// The tiers of the Guardian: `fast`, `spot` and `deep`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guardian: Vec<TierHealth>,
@@ -108,6 +113,7 @@ mod tests {
             log: None,
             policies: None,
             guardian: Vec::new(),
+            organisations_without_policies: None,
         };
         let bare = json!({"status": "unhealthy", "service": "countersign", "version": "0.1.0",
             "read_durability": "sync", "reason": "store unavailable"});

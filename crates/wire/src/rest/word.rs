@@ -252,9 +252,21 @@ word! {
 }
 
 word! {
+    /// Whose policies they are.
+    PolicySource {
+        /// The operator's, for every organisation.
+        Operator = "operator",
+        /// The organisation's own.
+        Organisation = "organisation",
+    }
+}
+
+word! {
     /// What holds where no policy speaks of a call.
+    #[derive(Default)]
     PolicyDefault {
         /// It is refused.
+        #[default]
         Deny = "deny",
         /// It goes on to the other gates.
         Allow = "allow",

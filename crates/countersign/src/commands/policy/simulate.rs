@@ -75,7 +75,7 @@ fn replay(record: &Record, draft: &InForce) -> Result<Found> {
     let mut changes = Vec::new();
     let counts = record.replay(&[draft.set()], &mut |call, request| {
         let judged = draft.judge(&request);
-        if let Some(would) = would(call, judged.word()) {
+        if let Some(would) = would(call, call.beside_own(judged.word())) {
             changes.push(Change { call: call.clone(), would, judged });
         }
     })?;

@@ -30,7 +30,7 @@ fn answer(verdict: Verdict) -> String {
         reason: "capability match",
         approval_id: Some(&ApprovalId::parse("appr_1").unwrap()),
         durability: Durability::Sync,
-        policies: None,
+        policies: &[],
         unreachable: None,
         help: verdict.code().map(|_| "/docs/denials/x"),
     };
