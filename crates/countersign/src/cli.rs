@@ -81,7 +81,7 @@ enum Command {
     Log(log::Log),
     /// Start a witness of other servers' logs
     Witness(witness::Witness),
-    /// Check, format, test and explain policies in a folder
+    /// Check, test, explain and publish policies
     #[command(subcommand)]
     Policy(policy::Policy),
     /// Check a configuration file, or print it, or its schema
@@ -135,7 +135,7 @@ impl Cli {
             Command::Log(command) => command.run(output),
             Command::Witness(command) => command.run(),
             Command::Evidence(command) => command.run(&url, api_key, output),
-            Command::Policy(command) => command.run(output),
+            Command::Policy(command) => command.run(client, output),
             Command::Config(command) => command.run(output),
             Command::Doctor(command) => command.run(&client()?, output),
             Command::Completions(command) => command.run::<Self>(),

@@ -73,7 +73,7 @@ impl Client {
 
     /// Posts `body` to `path`.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        accept(self.read(self.with_key(self.agent.post(self.uri(path))).send_json(body))?)
+        accept(self.ask_to(path, body)?)
     }
 
     /// Replaces what is at `path`.
@@ -81,9 +81,19 @@ impl Client {
         accept(self.read(self.with_key(self.agent.put(self.uri(path))).send_json(body))?)
     }
 
+    /// Posts `body` to `path`, whatever the server says to it.
+    pub fn ask_to(&self, path: &str, body: &Value) -> Result<Reply> {
+        self.read(self.with_key(self.agent.post(self.uri(path))).send_json(body))
+    }
+
     /// Deletes what is at `path`.
     pub fn delete(&self, path: &str) -> Result<Value> {
-        accept(self.read(self.with_key(self.agent.delete(self.uri(path))).call())?)
+        self.delete_with(path, &[])
+    }
+
+    /// Deletes what is at `path`. A query value that is `None` is not sent.
+    pub fn delete_with(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<Value> {
+        accept(self.read(self.with_key(with_query(self.agent.delete(self.uri(path)), query)).call())?)
     }
 
     /// Reads what is at `path`, whatever the server says to it.
@@ -151,7 +161,7 @@ fn body(answer: &mut Response<Body>) -> Result<Vec<u8>> {
 }
 
 /// The body of an answer that is a success.
-fn accept(reply: Reply) -> Result<Value> {
+pub fn accept(reply: Reply) -> Result<Value> {
     let Reply { status, body, .. } = reply;
     if status.is_success() {
         return Ok(body);

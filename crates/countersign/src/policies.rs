@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use countersign_policy::cases::{self, Case};
-use countersign_policy::{Fault, MAX_BYTES, MAX_FILES, PolicySet, Source, Texts};
+use countersign_policy::{Fault, MAX_BYTES, MAX_FILES, PolicySet, Source, Texts, Tools};
 use countersign_prove::Claim;
 
 /// The deepest a folder may go.

@@ -1,10 +1,11 @@
-//! `countersign policy`: policies in a folder, before a server reads them.
+//! `countersign policy`: policies in a folder, before a server reads them, and published to one.
 
 mod diff;
 mod explain;
 mod fmt;
 mod import;
 mod prove;
+mod publish;
 mod record;
 mod simulate;
 mod test;
@@ -16,11 +17,12 @@ use clap::Subcommand;
 use countersign_policy::{Source, Tools};
 use serde_json::json;
 
+use crate::client::Client;
 use crate::exit::Exit;
 use crate::output::{Output, complain, print};
 use crate::policies::{Faults, Folder};
 
-/// Check, format, test and explain policies in a folder
+/// Check, test, explain and publish policies
 #[derive(Debug, Subcommand)]
 pub enum Policy {
     /// Say everything that is wrong with the policies of a folder
@@ -39,6 +41,16 @@ pub enum Policy {
     Prove(prove::Prove),
     /// Turn the policies of another engine into Cedar, and say what they never did
     Import(import::Import),
+    /// Put the policies of a folder in force for the organisation, as its next version
+    Publish(publish::Publish),
+    /// List what the organisation published, last first
+    Versions,
+    /// Show a version, or what it changed
+    Show(publish::Show),
+    /// Put the policies of an earlier version in force again, as the next version
+    Rollback(publish::Rollback),
+    /// Take the organisation's policies away, as the next version; the operator's stay
+    Withdraw(publish::About),
     /// Print the Cedar schema: what a policy may speak of
     Schema(Schema),
 }
@@ -61,7 +73,8 @@ pub struct Schema {
 }
 
 impl Policy {
-    pub fn run(self, output: Output) -> Result<Exit> {
+    /// Runs it; `client` is who asks the server, where one is asked.
+    pub fn run(self, client: impl FnOnce() -> Result<Client>, output: Output) -> Result<Exit> {
         match self {
             Self::Check(Dir { dir }) => check(&Folder::read(&dir)?, output),
             Self::Fmt(command) => command.run(),
@@ -71,6 +84,11 @@ impl Policy {
             Self::Simulate(command) => command.run(output),
             Self::Prove(command) => command.run(output),
             Self::Import(command) => command.run(output),
+            Self::Publish(command) => command.run(&client()?, output),
+            Self::Versions => publish::versions(&client()?, output),
+            Self::Show(command) => command.run(&client()?, output),
+            Self::Rollback(command) => command.run(&client()?, output),
+            Self::Withdraw(about) => publish::withdraw(about, &client()?, output),
             Self::Schema(command) => command.run(),
         }
     }

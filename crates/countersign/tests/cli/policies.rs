@@ -60,8 +60,8 @@ fn a_folder_of_policies_is_in_force_and_replaced_when_it_changes_and_kept_where_
     transfer(&dev, "500").exits(0);
     let denied = transfer(&dev, "501").exits(2).json();
     assert_eq!(denied["code"], "policy_forbids");
-    assert_eq!(denied["policies"]["by"], serde_json::json!(["limit"]));
-    assert_eq!(denied["policies"]["code"], "over_limit");
+    assert_eq!(denied["policies"][0]["by"], serde_json::json!(["limit"]));
+    assert_eq!(denied["policies"][0]["code"], "over_limit");
     let reason = "a policy forbids this action: at most 500; an administrator can change this";
     assert_eq!(denied["reason"], reason);
     let explained = dev.admin(&["decision", "explain", denied["check_id"].as_str().unwrap()]).exits(0);
@@ -95,6 +95,62 @@ fn a_start_on_policies_that_are_wrong_is_refused_and_says_where() {
     run(dev).refused(&["pay.cedar:3"]);
     let none = data.join("none");
     run([&dev[..6], &[none.to_str().unwrap()]].concat()).refused(&["cannot read the folder"]);
+}
+
+#[test]
+fn a_folder_is_published_looked_at_and_rolled_back_and_a_restart_keeps_what_holds() {
+    let (data, policies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let dev = Dev::start(data.path());
+    dev.admin(&["agent", "register", "--name", "payer", "--capability", "pay/*"]).exits(0);
+    let folder = policies.path().to_str().unwrap();
+    let policy = |dev: &Dev, args: &[&str]| dev.admin(&[&["policy"], args].concat());
+    assert_eq!(policy(&dev, &["versions"]).exits(0).out, "none\n");
+
+    write(policies.path(), "five");
+    policy(&dev, &["publish", folder, "--dry-run"]).refused(&["error: pay.cedar:3:"]);
+    policy(&dev, &["publish", folder]).refused(&["error: pay.cedar:3:"]);
+    write(policies.path(), "500");
+    let said = policy(&dev, &["publish", folder, "--dry-run"]).exits(0).out;
+    assert!(said.starts_with("valid, and not published: 2 policies, 1 tools and 0 cases, where none speaks: deny"));
+    transfer(&dev, "501").exits(0);
+    let said = policy(&dev, &["publish", folder, "--note", "the board's limit"]).exits(0).out;
+    assert!(said.starts_with("version 1 is in force: 2 policies"), "{said}");
+    let denied = transfer(&dev, "501").exits(2).json();
+    assert_eq!(
+        (&denied["policies"][0]["source"], &denied["policies"][0]["version"]),
+        (&"organisation".into(), &1.into())
+    );
+    let explained = dev.admin(&["decision", "explain", denied["check_id"].as_str().unwrap()]).exits(0);
+    assert!(explained.out.contains("Policies of the organisation forbid it: `limit`"), "{}", explained.out);
+
+    write(policies.path(), "50");
+    policy(&dev, &["publish", folder, "--if-version", "0"]).refused(&["the last version is 1, not 0"]);
+    policy(&dev, &["publish", folder, "--if-version", "1", "--default", "allow"]).exits(0);
+    transfer(&dev, "51").exits(2);
+    let changed = policy(&dev, &["show", "2", "--against", "1"]).exits(0).out;
+    for part in
+        ["~ limit\n", "  - @id(\"limit\") @code(\"over_limit\") @reason(\"at most 500\")\n", "deny became allow\n"]
+    {
+        assert!(changed.contains(part), "{changed}");
+    }
+    let shown = policy(&dev, &["show", "1"]).exits(0).out;
+    assert!(shown.contains("the board's limit") && shown.contains("// pay.cedar\n@id(\"rest\")"), "{shown}");
+    policy(&dev, &["show", "9"]).refused(&["no version of the policies `9`"]);
+    policy(&dev, &["rollback", "1", "--note", "too strict"]).exits(0);
+    let versions = policy(&dev, &["versions"]).exits(0).out;
+    assert!(versions.lines().nth(1).is_some_and(|line| line.starts_with('3') && line.ends_with("too strict")));
+    // An agent cannot, whatever it is told to.
+    dev.run_as("agent_key", &["policy", "withdraw"]).refused(&["role_insufficient"]);
+
+    assert_eq!(dev.stop("-TERM").0, Some(0));
+    let dev = Dev::start(data.path());
+    transfer(&dev, "500").exits(0);
+    transfer(&dev, "501").exits(2);
+    policy(&dev, &["withdraw", "--if-version", "2"]).refused(&["the last version is 3, not 2"]);
+    policy(&dev, &["withdraw"]).exits(0);
+    transfer(&dev, "501").exits(0);
+    drop(dev);
+    run(["evidence", "verify", data.path().to_str().unwrap()]).exits(0);
 }
 
 /// Asks for two transfers and a balance without policies, on a server that captures or not; the data directory.
