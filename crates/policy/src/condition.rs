@@ -99,6 +99,12 @@ pub(crate) fn expression(text: &str) -> Option<String> {
     (!clauses.is_empty()).then(|| std::iter::once("true".to_owned()).chain(written).collect())
 }
 
+/// What is between the brackets of each condition of the policy `text`, and at which byte it begins.
+pub(crate) fn bodies(text: &str) -> Vec<(usize, &str)> {
+    let begin = |body: &str| body.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    clauses(text).into_iter().map(|(_, body)| (begin(body), body)).collect()
+}
+
 /// What is between the brackets of each `when` (`false`) and `unless` (`true`).
 fn clauses(text: &str) -> Vec<(bool, &str)> {
     let (mut found, mut depth, mut open) = (Vec::new(), 0_usize, None);

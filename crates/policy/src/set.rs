@@ -254,11 +254,16 @@ fn validate(drafts: &[Draft<'_>], schema: cedar_policy::Schema) -> (Vec<Fault>, 
         .validation_warnings()
         .map(|why| Fault { severity: Severity::Warning, ..fault(why.policy_id(), why) })
         .collect();
-    warnings.extend(drafts.iter().filter_map(|draft| {
-        let (message, help) = warnings::of(&draft.policy)?;
-        let fault = Fault::error(draft.source.file, draft.source.text, draft.begin, message).with_help(Some(help));
-        Some(Fault { severity: Severity::Warning, ..fault })
-    }));
+    let warning = |draft: &Draft<'_>, at: usize, message: String, help: Option<String>| {
+        let fault = Fault::error(draft.source.file, draft.source.text, draft.begin + at, message).with_help(help);
+        Fault { severity: Severity::Warning, ..fault }
+    };
+    for draft in drafts {
+        let wide = warnings::too_wide(&draft.policy);
+        warnings.extend(wide.map(|(message, help)| warning(draft, 0, message, Some(help))));
+        let odd = warnings::never_equal(&draft.parsed, &draft.policy.text);
+        warnings.extend(odd.into_iter().map(|(at, message)| warning(draft, at, message, None)));
+    }
     for faults in [&mut errors, &mut warnings] {
         faults.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
         // One for each action that a policy may meet: the same thing, said often.

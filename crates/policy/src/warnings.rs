@@ -2,12 +2,14 @@
 
 use cedar_policy::EntityUid;
 use countersign_core::Effect;
+use serde_json::Value;
 
+use crate::condition;
 use crate::obligation::Obligation;
 use crate::policy::{Kind, Policy};
 
-/// What is wrong with `policy`, and what would be right.
-pub(crate) fn of(policy: &Policy) -> Option<(String, String)> {
+/// A permit that lets everybody destroy: what is wrong with it, and what would be right.
+pub(crate) fn too_wide(policy: &Policy) -> Option<(String, String)> {
     let is_bare = policy.condition.is_none() && policy.head.principal.is_none() && policy.head.resource.is_none();
     let asks = policy.advice.iter().any(|one| matches!(one, Obligation::RequireApproval(_)));
     if policy.kind != Kind::Permit || policy.shadow || !is_bare || asks {
@@ -29,4 +31,72 @@ pub(crate) fn of(policy: &Policy) -> Option<(String, String)> {
 
 fn is(action: &EntityUid, effect: Effect) -> bool {
     action.id().unescaped() == effect.as_str()
+}
+
+/// Comparisons of `policy`, which is written as `text`, that are never true, since an entity of one type is none of
+/// another: where each stands in the text, and what is wrong. Cedar allows them.
+pub(crate) fn never_equal(policy: &cedar_policy::Policy, text: &str) -> Vec<(usize, String)> {
+    let bodies = condition::bodies(text);
+    // Most conditions name no entity, and need not be looked at closer.
+    if !bodies.iter().any(|(_, body)| body.contains("::")) {
+        return Vec::new();
+    }
+    let (json, mut odd) = (policy.to_json().unwrap_or_default(), Vec::new());
+    compare(json.get("conditions").unwrap_or(&Value::Null), &mut odd);
+    let place = |literal: &str| bodies.iter().find_map(|(at, body)| body.find(literal).map(|found| at + found));
+    let said = |(what, expected, literal): (String, &str, String)| {
+        (place(&literal).unwrap_or(0), format!("`{what}` is never `{literal}`: it is of the type `{expected}`"))
+    };
+    odd.into_iter().map(said).collect()
+}
+
+/// Looks for `==`, and for what is in it: what is compared, of which type that is, and with which entity.
+fn compare(expression: &Value, odd: &mut Vec<(String, &'static str, String)>) {
+    let (children, equal): (Vec<&Value>, _) = match expression {
+        Value::Object(members) => (members.values().collect(), members.get("==").or_else(|| members.get("!="))),
+        Value::Array(items) => (items.iter().collect(), None),
+        _ => return,
+    };
+    if let Some((left, right)) = equal.and_then(|sides| Some((sides.get("left")?, sides.get("right")?))) {
+        for (one, other) in [(left, right), (right, left)] {
+            if let (Some((what, expected)), Some((kind, literal))) = (typed(one), entity(other))
+                && expected != kind
+            {
+                odd.push((what, expected, literal));
+            }
+        }
+    }
+    for child in children {
+        compare(child, odd);
+    }
+}
+
+/// What is named, and its type, where the shipped schema says that it is an entity.
+fn typed(expression: &Value) -> Option<(String, &'static str)> {
+    let path = path(expression)?;
+    let kind = match path.as_str() {
+        "principal" => "Agent",
+        "resource" => "Tool",
+        "action" => "Action",
+        "context.effect" => "Effect",
+        "context.session.mode" => "Mode",
+        "context.session.id" => "Session",
+        _ => return None,
+    };
+    Some((path, kind))
+}
+
+fn path(expression: &Value) -> Option<String> {
+    if let Some(name) = expression.get("Var") {
+        return name.as_str().map(str::to_owned);
+    }
+    let step = expression.get(".")?;
+    Some(format!("{}.{}", path(step.get("left")?)?, step.get("attr")?.as_str()?))
+}
+
+/// The type of an entity that is named outright, and the entity as it is written.
+fn entity(expression: &Value) -> Option<(String, String)> {
+    let entity = expression.get("Value")?.get("__entity")?;
+    let (kind, id) = (entity.get("type")?.as_str()?, entity.get("id")?.as_str()?);
+    Some((kind.to_owned(), format!("{kind}::\"{}\"", id.escape_debug())))
 }

@@ -164,8 +164,6 @@ fn what_can_never_be_equal_and_what_may_not_be_there_is_an_error_with_its_place(
     for (wrong, part) in [
         ("context.trust == \"500\"", "String"),
         ("context.arguments.amount == \"5\"", "String"),
-        ("resource == Agent::\"a\"", "Agent"),
-        ("context.effect == Mode::\"standard\"", "Mode"),
         ("context.effect == Effect::\"raed\"", "raed"),
         ("context.taint == \"secret\"", "String"),
         ("context.arguments.to == \"bob\"", "has"),
@@ -201,5 +199,37 @@ fn a_permit_for_everybody_to_destroy_is_warned_of_where_it_stands() {
         "@id(\"a\") @advice(\"{\\\"require_approval\\\": \\\"why\\\"}\") permit (principal, action, resource);",
     ] {
         assert_eq!(warned(meant), [""; 0], "{meant}");
+    }
+}
+
+#[test]
+fn an_entity_of_one_type_is_never_one_of_another_and_cedar_says_nothing() {
+    let warned = |what: &str| {
+        let text = format!("@id(\"a\")\nforbid (principal == Agent::\"a\", action, resource)\nwhen {{ {what} }};");
+        load(&text).unwrap().warnings().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (wrong, expected) in [
+        (
+            "context.trust > 5 || resource == Agent::\"a\"",
+            "p.cedar:3:41: `resource` is never `Agent::\"a\"`: it is of the type `Tool`",
+        ),
+        (
+            "context.trust > 5 || Mode::\"standard\" != context.effect",
+            "p.cedar:3:29: `context.effect` is never `Mode::\"standard\"`: it is of the type `Effect`",
+        ),
+        (
+            "if principal == Tool::\"x\" then true else context.trust < 1",
+            "p.cedar:3:24: `principal` is never `Tool::\"x\"`: it is of the type `Agent`",
+        ),
+    ] {
+        assert!(warned(wrong).iter().any(|warning| warning == expected), "{wrong}: {:#?}", warned(wrong));
+    }
+    for right in [
+        "context.trust > 5 || resource == Tool::\"a/b\"",
+        "context.effect == Effect::\"read\" || principal == Agent::\"b\"",
+        "context has session && context.session.mode == Mode::\"read_only\"",
+        "context.arguments has to || resource in Server::\"a\"",
+    ] {
+        assert!(!warned(right).iter().any(|warning| warning.contains("is never")), "{right}: {:#?}", warned(right));
     }
 }
