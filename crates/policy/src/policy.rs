@@ -44,7 +44,17 @@ pub struct Policy {
     pub(crate) condition: Option<Condition>,
     /// The rule it is, where it is one of Rego.
     #[cfg(feature = "rego")]
-    pub(crate) rego: Option<crate::rego::Rule>,
+    pub(crate) rego: Option<RegoRule>,
+}
+
+/// Where a rule of Rego is.
+#[cfg(feature = "rego")]
+#[derive(Debug, Clone)]
+pub(crate) struct RegoRule {
+    /// Which of the files, by its place among the Rego files of the set.
+    pub file: usize,
+    /// `deny` or `escalate`.
+    pub name: &'static str,
 }
 
 /// The conditions of a policy.

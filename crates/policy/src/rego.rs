@@ -14,7 +14,7 @@ mod syntax;
 use std::collections::BTreeSet;
 
 use crate::fault::Fault;
-use crate::policy::{Head, Kind, Policy};
+use crate::policy::{Head, Kind, Policy, RegoRule};
 use crate::source::Source;
 
 pub(crate) use judge::Judge;
@@ -55,15 +55,6 @@ pub fn read_rego(source: Source<'_>) -> Result<Reading, Vec<Fault>> {
         rules: module.rules.iter().map(|node| node.name.clone()).collect(),
         inputs: paths.filter_map(of_input).collect(),
     })
-}
-
-/// What a policy needs to be judged.
-#[derive(Debug, Clone)]
-pub(crate) struct Rule {
-    /// Which of the files, by its place among the Rego files of the set.
-    pub file: usize,
-    /// `deny` or `escalate`.
-    pub name: &'static str,
 }
 
 /// One text, read.
@@ -129,7 +120,7 @@ fn policies<'a>(file: usize, module: &'a syntax::Module<'a>) -> impl Iterator<It
             text: module.source.text.to_owned(),
             head: Head { principal: None, actions: None, resource: None },
             condition: None,
-            rego: Some(Rule { file, name }),
+            rego: Some(RegoRule { file, name }),
         })
     })
 }

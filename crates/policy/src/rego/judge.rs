@@ -12,8 +12,9 @@ use regorus::utils::limits::{ExecutionTimerConfig, TimeSource, set_time_source};
 use regorus::{Engine, Value};
 
 use super::syntax::Module;
-use super::{File, Files, MAX_MESSAGE, MAX_STEPS, Rule, input};
+use super::{File, Files, MAX_MESSAGE, MAX_STEPS, input};
 use crate::fault::Fault;
+use crate::policy::RegoRule;
 use crate::request::Request;
 
 /// How much the interpreter does between two looks at the count.
@@ -60,7 +61,7 @@ impl Judge {
     }
 
     /// What `rule` says of what was asked last.
-    pub(crate) fn says(&mut self, rule: &Rule) -> Said {
+    pub(crate) fn says(&mut self, rule: &RegoRule) -> Said {
         let engine = self.engines.get_mut(rule.file).and_then(Option::as_mut);
         let engine = engine.ok_or("its file does not decide")?;
         let value = engine.eval_rule(path(rule.name)).map_err(|why| reason(&why.to_string()))?;
