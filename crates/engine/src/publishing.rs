@@ -5,6 +5,7 @@
 //! that no longer loads refuses every call of its organisation: it is never taken for
 //! no policies.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_core::id::ChainId;
@@ -63,6 +64,10 @@ impl Checked {
     pub fn read(texts: &Texts, fallback: Fallback) -> Result<Self, Vec<Fault>> {
         // One at a time: whoever checks much at once must not keep every core from deciding.
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let rego: Vec<Fault> = texts.policies.keys().filter(|file| is_rego(file)).map(|file| unwanted(file)).collect();
+        if !rego.is_empty() {
+            return Err(rego);
+        }
         let set = Arc::new(texts.load()?);
         let cases = texts.test(&set)?;
         let summary = PublishedSet {
@@ -94,6 +99,17 @@ impl Checked {
     pub fn warnings(&self) -> &[Fault] {
         &self.warnings
     }
+}
+
+fn is_rego(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("rego"))
+}
+
+/// Rego takes as much memory as its author wants, and organisations share a process.
+fn unwanted(file: &str) -> Fault {
+    let message = "Rego is not published".to_owned();
+    let help = Some("expected Cedar; the operator's folder of policies may have Rego".to_owned());
+    Fault { severity: Severity::Error, file: file.to_owned(), line: 1, column: 1, message, help }
 }
 
 impl Engine {

@@ -70,7 +70,8 @@ async fn what_is_published_decides_and_the_answer_says_whose_policy_it_was() {
     assert_eq!((&published["number"], &published["note"]), (&1.into(), &"from the board".into()));
     assert_eq!(published["summary"]["default"], "deny");
     assert_eq!((&published["summary"]["policies"], &published["summary"]["tools"]), (&2.into(), &1.into()));
-    assert!(published.get("warnings").is_none());
+    let warned = published["warnings"][0]["message"].as_str().unwrap();
+    assert!(warned.contains("permits every agent every"), "{warned}");
     let denied = bank.transfer(501).await;
     assert_eq!((&denied["code"], &denied["allowed"]), (&"policy_forbids".into(), &false.into()));
     assert!(denied["reason"].as_str().unwrap().contains("at most 500"), "{denied}");
@@ -82,6 +83,19 @@ async fn what_is_published_decides_and_the_answer_says_whose_policy_it_was() {
     assert_eq!(bank.code(500).await, "allow");
     let in_force = bank.get("/api/v1/policies").await;
     assert_eq!((&in_force["published"]["number"], in_force.get("failure")), (&1.into(), None));
+}
+
+#[tokio::test]
+async fn rego_is_the_operators_alone() {
+    let bank = Bank::new().await;
+    let rego = json!({ "policies": [
+        { "file": "a.cedar", "text": "@id(\"all\") permit (principal, action, resource);" },
+        { "file": "limits/x.REGO", "text": "package countersign\ndeny contains \"no\" if true\n" },
+    ]});
+    let refused = bank.server.post("/api/v1/policies", &bank.org().admin, rego).await.json(400);
+    assert!(refused["faults"][0]["message"].as_str().unwrap().contains("Rego is not published"), "{refused}");
+    assert_eq!(refused["faults"][0]["file"], "limits/x.REGO");
+    assert_eq!(bank.get("/api/v1/policies").await, json!({}));
 }
 
 #[tokio::test]
