@@ -97,7 +97,7 @@ pub struct Shown {
     pub risk: Option<u8>,
     /// See `risk`.
     pub reasons: Vec<String>,
-    /// What the detectors noticed.
+    /// What the detectors noticed, and the labels of what the session took in.
     pub findings: Vec<String>,
     /// What was decided on the chain before.
     pub tally: Tally,

@@ -21,7 +21,7 @@ use countersign_core::role::Right;
 use countersign_core::router::Reach;
 use countersign_core::seal::{SealKey, Sealed};
 use countersign_core::session::{Session, Token};
-use countersign_core::taint::Taint;
+use countersign_core::taint::{Label, Taint};
 use countersign_core::{Timestamp, agent};
 use countersign_evidence::event;
 
@@ -120,6 +120,8 @@ struct Decided {
     judged: Option<Rulings>,
     spotted: Option<Spotted>,
     tally: Tally,
+    /// What the session took in.
+    taint: Taint,
 }
 
 /// What the entry says of the effect.
@@ -147,10 +149,11 @@ fn brief(
     ask: Ask<'_>,
     gathered: &Gathered,
     decision: Decision,
-    (judged, spotted, tally): (Option<&Rulings>, Option<&Spotted>, Tally),
+    (judged, spotted, tally, taint): (Option<&Rulings>, Option<&Spotted>, Tally, Taint),
 ) -> Brief {
     let risk = spotted.and_then(|spotted| spotted.risk.as_ref());
     let findings = spotted.map(|spotted| spotted.findings).unwrap_or_default();
+    let noticed = findings.iter().map(|(finding, _)| finding.as_str());
     Brief {
         organisation: gathered.agent.value.org.clone(),
         agent: ask.agent.clone(),
@@ -163,7 +166,7 @@ fn brief(
         delegation_depth: u32::try_from(gathered.lent.links.len()).unwrap_or(u32::MAX),
         risk: risk.map_or(0, |risk| risk.score),
         reasons: risk.into_iter().flat_map(Risk::reasons).map(|(why, _)| why.as_str().to_owned()).collect(),
-        findings: findings.iter().map(|(finding, _)| finding.as_str().to_owned()).collect(),
+        findings: noticed.chain(taint.labels().map(Label::as_str)).map(str::to_owned).collect(),
         advice: judged.and_then(Rulings::reason).map(str::to_owned).into_iter().collect(),
     }
 }
@@ -259,10 +262,10 @@ impl Engine {
         let seen = self.seen(caller, &gathered.agent, (&action, ask.input), now);
         let heard = self.heard(answers.looked.as_ref(), gathered.standing);
         let told = (&seen, action, tool_needs_approval, waits, (heard, answers.sighted.as_ref()));
-        let Decided { decision, judged, spotted, tally } = self.decide(caller, ask, &gathered, told)?;
+        let Decided { decision, judged, spotted, tally, taint } = self.decide(caller, ask, &gathered, told)?;
         let reviewed = answers.reviewed.as_ref();
         let decision = if decision.review {
-            let brief = brief(ask, &gathered, decision, (judged.as_ref(), spotted.as_ref(), tally));
+            let brief = brief(ask, &gathered, decision, (judged.as_ref(), spotted.as_ref(), tally, taint));
             let Some(reviewed) = reviewed else { return Err(Failed::Unreviewed(Box::new(brief))) };
             reviewed.conclude(decision, &brief)
         } else {
@@ -273,7 +276,7 @@ impl Engine {
         let mut changes = Changes::default();
         let approval = match decision.verdict {
             Verdict::Elevate(hold) => {
-                let brief = brief(ask, &gathered, decision, (judged.as_ref(), spotted.as_ref(), tally));
+                let brief = brief(ask, &gathered, decision, (judged.as_ref(), spotted.as_ref(), tally, taint));
                 let shown = shown(brief, (&id, hold), reviewed, spotted.as_ref());
                 Some(self.ask_for_approval(ask, &gathered, (shown, decision, now), &mut changes)?)
             }
@@ -444,7 +447,7 @@ impl Engine {
         let taint = heard.map_or(Taint::NONE, |heard| heard.held());
         let judged = self.judge(&action, ask.input, &facts, taint);
         facts.policy = judged.as_ref().map_or(PolicyWord::Silent, Rulings::word);
-        Ok(Decided { decision: decide(action, &facts), judged, spotted, tally: facts.tally })
+        Ok(Decided { decision: decide(action, &facts), judged, spotted, tally: facts.tally, taint })
     }
 
     /// The approval to wait for: the pending one if it is about exactly this,

@@ -60,7 +60,7 @@ pub struct Brief {
     pub risk: u8,
     /// Where its points come from.
     pub reasons: Vec<String>,
-    /// What the detectors noticed.
+    /// What the detectors noticed, and the labels of what the session took in.
     pub findings: Vec<String>,
     /// What the policies have to say about it.
     pub advice: Vec<String>,

@@ -100,7 +100,7 @@ pub struct ApprovalFacts {
     /// Where the points of the score come from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
-    /// What the detectors noticed.
+    /// What the detectors noticed, and the labels of what the session took in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
     /// Decisions before, in the session or of the agent where it has none.
