@@ -12,7 +12,7 @@ mod wrap;
 
 use std::path::Path;
 
-use countersign_policy::{PolicySet, Reading, Source, Tools, read_rego};
+use countersign_policy::{PolicySet, Reading, Source, Tools, format, read_rego};
 
 use crate::finding::{Findings, Severity};
 use crate::yaml::Node;
@@ -80,6 +80,7 @@ pub fn import_acs(text: &str, options: &Options<'_>, beside: &Beside<'_>) -> Res
     };
     let findings = findings.sorted();
     let policies = crate::head(options, &findings, &proof) + &policies;
+    let policies = format(Source { file: "imported.cedar", text: &policies }).unwrap_or(policies);
     let cases = String::new();
     Ok(Imported { policies, tools: None, cases, findings, rules: (points, carried), proof, rego })
 }

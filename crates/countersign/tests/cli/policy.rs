@@ -170,8 +170,10 @@ fn rego_in_a_folder_is_checked_explained_and_tested_like_every_policy() {
     rego("package countersign\n\ndeny contains \"not to there\" if input.arguments.to == \"x\"\n");
     let checked = policy("check", dir.path(), &["-o", "json"]).exits(0).json();
     assert_eq!(checked["policies"], 2);
+    policy("fmt", dir.path(), &[]).exits(0);
     policy("fmt", dir.path(), &["--check"]).exits(0);
-    policy("test", dir.path(), &["--require-coverage"]).refused(&["r.rego:deny"]);
+    let missing = policy("test", dir.path(), &["--require-coverage"]).exits(2).err;
+    assert!(missing.contains("`r.rego:deny` applies in no case"), "{missing}");
     let request = dir.path().join("request.yaml");
     fs::write(&request, "when: { tool: nobody/declared, arguments: { to: x } }").unwrap();
     let told = policy("explain", dir.path(), &["--request", request.to_str().unwrap()]).out;

@@ -65,7 +65,8 @@ async fn who_read_a_page_changes_nothing_without_a_human_and_what_steers_destroy
     assert_eq!(world.verdict(&agent, id, "notes/create").await, "destructive_needs_approval");
     assert_eq!(world.last().event["effect"]["raised"], "untrusted_content");
     let held = world.elevation(&agent, id, "notes/create").await;
-    world.approve(&held).await;
+    let asked = world.approve(&held).await;
+    assert!(asked.shown.findings.contains(&"untrusted_content".to_owned()), "{:?}", asked.shown);
     assert_eq!(world.verdict(&agent, id, "notes/create").await, "allow", "a person decided");
 
     let taken = report(&world, &session, "web/get", &json!({"page": {"text": ORDER}})).await;
@@ -344,13 +345,13 @@ async fn policies_see_taint_whether_it_is_heeded_or_watched_and_the_record_gives
         assert_eq!(replayed.len(), 4);
         for (call, entry) in replayed.iter().zip(&recorded) {
             let judged = policies.judge(&call.request(&none));
-            let was = &entry.event["policies"];
+            let was = &entry.event["policies"][0];
             let shadow = judged.said.as_ref().unwrap().shadow.len();
             assert_eq!(json!(judged.by().collect::<Vec<_>>()), was["by"], "{heed:?} {}", entry.event);
             assert_eq!(shadow, was["shadow"].as_array().map_or(0, Vec::len), "{heed:?} {}", entry.event);
         }
         // What is watched is judged by its own effect.
-        let raised = recorded.iter().filter(|entry| entry.event["policies"].get("shadow").is_some()).count();
+        let raised = recorded.iter().filter(|entry| entry.event["policies"][0].get("shadow").is_some()).count();
         assert_eq!(raised, if heed == Heed::Enforce { 2 } else { 0 });
     }
 }

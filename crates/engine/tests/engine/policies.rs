@@ -227,17 +227,17 @@ async fn rego_refuses_and_holds_and_reads_the_arguments_of_a_tool_that_nobody_de
         let held = transfer(&world, &agent, large).await;
         assert_eq!(word(&held), "policy_needs_approval", "{held:?}");
         assert_eq!(held.policies.unwrap().reason(), Some("101 leaves"));
-        let by = &world.last().event["policies"]["by"];
+        let by = &world.last().event["policies"][0]["by"];
         assert!(by.as_array().unwrap().contains(&"limits.rego:escalate".into()), "{by}");
         let refused = transfer(&world, &agent, blocked).await;
         assert_eq!(word(&refused), "policy_forbids");
         assert_eq!(refused.policies.unwrap().reason(), Some("that address is blocked"));
-        assert_eq!(world.last().event["policies"]["by"], serde_json::json!(["limits.rego:deny"]));
+        assert_eq!(world.last().event["policies"][0]["by"], serde_json::json!(["limits.rego:deny"]));
     }
     // What nobody permits is refused, whatever a human would say.
     put("", Fallback::Deny).await;
     for input in [small, large] {
         assert_eq!(word(&transfer(&world, &agent, input).await), "policy_unmatched", "{input}");
     }
-    assert_eq!(world.last().event["policies"]["outcome"], "hold");
+    assert_eq!(world.last().event["policies"][0]["outcome"], "hold");
 }
