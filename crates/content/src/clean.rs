@@ -32,6 +32,10 @@ pub struct Hidden {
 /// Makes a text plain, in at most `max_bytes` bytes.
 #[must_use]
 pub fn clean(text: &str, max_bytes: usize) -> Clean {
+    // Most texts: NFKC leaves ASCII as it is, and of that only controls are not seen.
+    if text.len() <= max_bytes && text.bytes().all(is_plain) {
+        return Clean { text: text.to_owned(), ..Clean::default() };
+    }
     let mut hidden = Hidden::default();
     let visible = take_out_invisible(text, &mut hidden);
     let mut plain = String::with_capacity(visible.len().min(max_bytes));
@@ -78,6 +82,11 @@ fn take_out_invisible(text: &str, hidden: &mut Hidden) -> String {
     visible
 }
 
+/// Whether a byte is a character of ASCII that can be seen, or white space.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'\t'..=b'\r' | b' '..=b'~')
+}
+
 /// Whether a character has no shape of its own. After Unicode's
 /// `Default_Ignorable_Code_Point`, and the controls but for white space.
 fn is_invisible(c: char) -> bool {
@@ -100,6 +109,15 @@ mod tests {
 
     fn plain(text: &str) -> String {
         clean(text, 1 << 16).text
+    }
+
+    #[test]
+    fn what_is_ascii_stays_as_it_is_but_for_controls() {
+        let all: String = (0..128).map(char::from).collect();
+        let seen: String = all.chars().filter(|c| !c.is_control() || ('\t'..='\r').contains(c)).collect();
+        let made = clean(&all, 200);
+        assert_eq!((made.text.as_str(), made.hidden.total), (seen.as_str(), all.len() - seen.len()));
+        assert_eq!((clean(&seen, 200).text, clean(&seen, 5).cut), (seen, true));
     }
 
     #[test]

@@ -63,11 +63,14 @@ impl Phrases {
             }
         }
         let words = Words::of(text);
-        let mut progress: Vec<Vec<Reached>> = RULES.iter().map(|rule| vec![None; rule.row.len()]).collect();
+        // Most texts hold no idea at all.
+        let mut progress: Option<Vec<Vec<Reached>>> = None;
         for idea in self.words.find_overlapping_iter(&words.line) {
             let line = words.line.as_bytes();
             // The space behind a word belongs to the next one.
             let behind = usize::from(line.get(idea.end() - 1) == Some(&b' '));
+            let progress =
+                progress.get_or_insert_with(|| RULES.iter().map(|rule| vec![None; rule.row.len()]).collect());
             let (first, last) = (words.number(idea.start()), words.number(idea.end() - 1 - behind));
             for step in self.steps.get(idea.pattern().as_usize()).into_iter().flatten() {
                 let (Some(rule), Some(reached)) = (RULES.get(step.rule), progress.get_mut(step.rule)) else { continue };

@@ -52,6 +52,13 @@ impl Words {
 
 /// Spells one word or phrase as [`Words`] does.
 pub(crate) fn fold(word: &str) -> String {
+    let out = if word.is_ascii() { word.to_ascii_lowercase() } else { latin(word) };
+    let letters = out.bytes().filter(u8::is_ascii_alphabetic).count();
+    if letters > 0 && letters < out.len() { out.chars().map(letter_for).collect() } else { out }
+}
+
+/// A word in lower case, without accents, and Latin where it looks so.
+fn latin(word: &str) -> String {
     let mut out = String::with_capacity(word.len());
     let mut buffer = [0; 4];
     // Lower case first: a capital I looks like a small l.
@@ -67,8 +74,7 @@ pub(crate) fn fold(word: &str) -> String {
             out.push(c);
         }
     }
-    let letters = out.bytes().filter(u8::is_ascii_alphabetic).count();
-    if letters > 0 && letters < out.len() { out.chars().map(letter_for).collect() } else { out }
+    out
 }
 
 /// The letter that a digit stands for in `1gn0r3`.
