@@ -33,6 +33,7 @@ pub struct PolicySet {
     tools: Tools,
     warnings: Vec<Fault>,
     digest: Digest,
+    reads_undeclared: bool,
     pub(crate) index: Index,
     #[cfg(feature = "rego")]
     pub(crate) rego: crate::rego::Files,
@@ -78,11 +79,13 @@ impl PolicySet {
         policies.sort_by(|a, b| a.id.cmp(&b.id));
         let index = Index::new(policies.iter().map(|policy| &policy.head));
         let digest = digest(&policies, &rego.others, &actions);
+        let reads_undeclared = policies.iter().any(Policy::is_rego);
         Ok(Self {
             policies,
             tools,
             warnings,
             digest,
+            reads_undeclared,
             index,
             #[cfg(feature = "rego")]
             rego: rego.files,
@@ -122,8 +125,8 @@ impl PolicySet {
     /// Whether a policy may read the arguments of tools that nobody declared. Cedar's
     /// cannot: they would have no types.
     #[must_use]
-    pub fn reads_undeclared(&self) -> bool {
-        self.policies.iter().any(Policy::is_rego)
+    pub const fn reads_undeclared(&self) -> bool {
+        self.reads_undeclared
     }
 }
 
