@@ -16,7 +16,8 @@ use crate::check::TRIES;
 use crate::collection::Stored;
 use crate::engine::{Engine, check_name};
 use crate::error::Error;
-use crate::recorder::{RecordError, Recording};
+use crate::recorder::RecordError;
+use crate::recording::Recording;
 use crate::sessions::chain_for;
 
 impl Engine {

@@ -6,7 +6,7 @@ use countersign_store::Write;
 
 use crate::collection::Stored;
 use crate::error::Error;
-use crate::recorder::Recording;
+use crate::recording::Recording;
 use crate::registry::{Record, Registry};
 
 type Apply = Box<dyn FnOnce(&Registry) + Send>;

@@ -33,7 +33,8 @@ use crate::deep::{Brief, Opinion};
 use crate::engine::{Durability, Engine, check_name, clip};
 use crate::error::Error;
 use crate::judged::Rulings;
-use crate::recorder::{Permit, Receipt, RecordError, Recording};
+use crate::recorder::{Permit, Receipt, RecordError};
+use crate::recording::Recording;
 use crate::registry::Asked;
 use crate::reviewing;
 use crate::sight::{Seen, Sight};
@@ -108,6 +109,15 @@ struct Gathered {
     stop: Option<Arc<Stored<agent::Stop>>>,
     approval: Option<Arc<Stored<Sealed<Approval>>>>,
     parent_lives: bool,
+}
+
+impl Gathered {
+    /// What the call is decided under: the labels held, and the chains, beside its own, that hold them.
+    fn taint(&self) -> (Taint, Vec<ChainId>) {
+        let bearer = (self.bearer != self.chain).then(|| self.bearer.clone());
+        let lenders = self.lent.links.iter().filter_map(LentLink::from).map(ChainId::from);
+        (self.standing.own.join(self.standing.lent), bearer.into_iter().chain(lenders).collect())
+    }
 }
 
 /// What a decision needs that was not looked up: the call, what is configured about
@@ -209,7 +219,9 @@ impl Engine {
         }
         let waits = self.take_rates(&caller.org, caller.acting(ask.agent), ask.tool);
         // Of what is asked in another's name, nothing is held against anybody.
-        let guard = self.content.as_ref().filter(|_| caller.acting(ask.agent) == ask.agent);
+        // Nor is what is refused unread: whoever asks too often makes nobody look.
+        let counts = caller.acting(ask.agent) == ask.agent && waits.agent.is_none() && waits.tool.is_none();
+        let guard = self.content.as_ref().filter(|_| counts);
         let mut answers = Answers::default();
         if let Some(guard) = guard {
             answers.looked = Some(guard.look(ask.input, ask.summary).await);
@@ -311,6 +323,10 @@ impl Engine {
         let mut recording = changes.onto(Recording::new(draft), &self.registry);
         if decision.verdict == Verdict::Allow || gathered.chain_ends {
             recording = recording.decided_in(gathered.epoch);
+        }
+        if decision.verdict == Verdict::Allow && heard.is_some() {
+            let (taint, elsewhere) = gathered.taint();
+            recording = recording.decided_under(taint, elsewhere);
         }
         let receipt = self.put_down(caller, ask, &id, (recording, grouped)).await?;
         if let Some(heard) = heard.filter(|_| !added.is_none() && gathered.bearer != gathered.chain) {

@@ -15,7 +15,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::judged::Rulings;
 use crate::policies::InForce;
-use crate::recorder::Recording;
+use crate::recording::Recording;
 
 /// How far an agent is trusted, until something measures it.
 pub(crate) const UNMEASURED_TRUST: u16 = 0;

@@ -34,6 +34,7 @@ mod published;
 mod publishing;
 mod queue;
 mod recorder;
+mod recording;
 mod records;
 mod registry;
 mod resource;
@@ -78,7 +79,8 @@ pub use log_key::RecordedKey;
 pub use past::{PastCall, replay_calls};
 pub use policies::InForce;
 pub use publishing::{Checked, NewVersion, OwnPolicies};
-pub use recorder::{Permit, Receipt, RecordError, Recorder, Recording};
+pub use recorder::{Permit, Receipt, RecordError, Recorder};
+pub use recording::Recording;
 pub use records::{
     Delivery, Destination, DestinationChange, NewDestination, NewProvider, OrgSettings, Organisation, Provider,
     SettingsChange,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::recorder::Recording;
+use crate::recording::Recording;
 
 /// The collection, and the one document in it.
 const KIND: &str = "log_key";

@@ -15,7 +15,7 @@ use crate::caller::Caller;
 use crate::decisions::Found;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::recorder::Recording;
+use crate::recording::Recording;
 use crate::vault::Vault;
 
 impl Engine {

@@ -21,7 +21,7 @@ use crate::engine::{Engine, clip};
 use crate::error::Error;
 use crate::policies::{InForce, Own};
 use crate::published::{TEXTS, read};
-use crate::recorder::Recording;
+use crate::recording::Recording;
 use crate::versions::{PolicyVersion, PublishedSet, kept, key};
 
 /// Whose turn it is to check texts.

@@ -9,7 +9,8 @@
 //! What is recorded has one order. An allow that was decided before a
 //! revocation, and reaches the recorder after it, is turned away
 //! ([`RecordError::Superseded`]) and must be decided again: in the ledger, no
-//! allow follows the order that took its right away.
+//! allow follows the order that took its right away, nor content that its
+//! session took in and that it was decided without.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,12 +21,14 @@ use std::time::Duration;
 use ahash::RandomState;
 use countersign_core::chain::Chain;
 use countersign_core::id::ChainId;
-use countersign_evidence::entry::{Draft, Entry};
-use countersign_store::{Batch, Ledger, Live, StoreError, Write};
+use countersign_core::taint::Taint;
+use countersign_evidence::entry::Entry;
+use countersign_store::{Batch, Ledger, Live, StoreError};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::queue::{Queue, Refused, Taken};
+use crate::recording::{Recording, Under};
 
 /// How many recordings may wait before callers are turned away.
 const CAPACITY: usize = 16_384;
@@ -109,48 +112,6 @@ pub enum RecordError {
     Superseded,
 }
 
-type Apply = Box<dyn FnOnce() + Send>;
-
-/// One thing to record.
-pub struct Recording {
-    draft: Draft,
-    writes: Vec<Write>,
-    apply: Option<Apply>,
-    epoch: Option<u64>,
-    revokes: bool,
-}
-
-impl Recording {
-    /// Records `draft`.
-    #[must_use]
-    pub const fn new(draft: Draft) -> Self {
-        Self { draft, writes: Vec::new(), apply: None, epoch: None, revokes: false }
-    }
-
-    /// Turns the recording away if the revocation epoch is no longer `epoch`.
-    #[must_use]
-    pub const fn decided_in(mut self, epoch: u64) -> Self {
-        self.epoch = Some(epoch);
-        self
-    }
-
-    /// Moves the revocation epoch on.
-    #[must_use]
-    pub const fn revoking(mut self) -> Self {
-        self.revokes = true;
-        self
-    }
-
-    /// Makes `writes` durable with the entry, and then runs `apply` before any
-    /// later recording is made visible.
-    #[must_use]
-    pub fn with(mut self, writes: Vec<Write>, apply: impl FnOnce() + Send + 'static) -> Self {
-        self.writes = writes;
-        self.apply = Some(Box::new(apply));
-        self
-    }
-}
-
 struct Waiting {
     recording: Recording,
     reply: Option<oneshot::Sender<Result<Receipt, RecordError>>>,
@@ -158,8 +119,8 @@ struct Waiting {
     order: Option<Order>,
 }
 
-/// While one lives, an order that takes a right away is on its way: from before
-/// it is queued until after the revocation epoch moved, or it failed.
+/// While one lives, an order that takes a right away, or content that could, is on its
+/// way: from before it is queued until after it holds, or it failed.
 struct Order(Arc<State>);
 
 impl Order {
@@ -227,7 +188,7 @@ impl Recorder {
     /// Records and waits until it is durable and visible.
     pub async fn record(&self, recording: Recording) -> Result<Receipt, RecordError> {
         let (reply, answer) = oneshot::channel();
-        let order = recording.revokes.then(|| Order::new(&self.state));
+        let order = recording.takes_away().then(|| Order::new(&self.state));
         let waiting = Waiting { recording, reply: Some(reply), order };
         self.queue.push_if(waiting, |_| true).map_err(|_| RecordError::Busy)?;
         answer.await.unwrap_or(Err(RecordError::Unavailable))
@@ -243,7 +204,7 @@ impl Recorder {
         }
         let permit = recording.draft.is_allow().then_some(Permit { position: None });
         let waiting = Waiting { recording, reply: None, order: None };
-        let stands = |w: &Waiting| w.recording.epoch.is_none_or(|epoch| self.stands(epoch));
+        let stands = |w: &Waiting| self.stands(&w.recording);
         match self.queue.push_if(waiting, stands) {
             Ok(()) => Ok(Receipt { position: None, permit }),
             Err(Refused::Unfit(waiting)) => self.record(waiting.recording).await,
@@ -251,10 +212,19 @@ impl Recorder {
         }
     }
 
-    /// Whether what was decided in `epoch` still stands, and nothing queued so
-    /// far can change that. Orders count themselves before they are queued.
-    fn stands(&self, epoch: u64) -> bool {
-        self.state.orders.load(Ordering::SeqCst) == 0 && self.live.epoch() == epoch
+    /// Whether what was decided still stands, and nothing queued so far can change
+    /// that. Orders count themselves before they are queued.
+    fn stands(&self, recording: &Recording) -> bool {
+        let taint = |chain: &ChainId| match self.live.chain(chain) {
+            Some(chain) => Some(chain.taint),
+            None => (!self.forgets()).then_some(Taint::NONE),
+        };
+        let covers = |under: &Under, chain: &ChainId| taint(chain).is_some_and(|taint| under.covers(taint));
+        self.state.orders.load(Ordering::SeqCst) == 0
+            && recording.epoch.is_none_or(|epoch| self.live.epoch() == epoch)
+            && recording.under.as_ref().is_none_or(|under| {
+                covers(under, recording.draft.chain()) && under.elsewhere.iter().all(|chain| covers(under, chain))
+            })
     }
 
     /// Why nothing can be recorded, while nothing can.
@@ -355,6 +325,17 @@ fn recover(ledger: &dyn Ledger, live: &dyn Live) -> Result<Recovered, StoreError
     }
 }
 
+/// What a batch comes to so far.
+struct Sealed {
+    /// The revocation epoch before it.
+    epoch: u64,
+    /// Whether something in it takes a right away.
+    revoked: bool,
+    batch: Batch,
+    /// Where the chains that it moves stand.
+    heads: Chains,
+}
+
 struct Writer {
     ledger: Arc<dyn Ledger>,
     live: Arc<dyn Live>,
@@ -416,20 +397,7 @@ impl Writer {
 
     /// Seals and commits. On success everyone is answered and the batch empty.
     fn try_commit(&mut self, waiting: &mut Vec<Waiting>) -> Result<(), StoreError> {
-        self.turn_away_superseded(waiting);
-        let mut batch = Batch { entries: Vec::with_capacity(waiting.len()), ..Batch::default() };
-        let mut heads = Chains::default();
-        for Waiting { recording, .. } in waiting.iter() {
-            let id = recording.draft.chain();
-            let before = match heads.get(id) {
-                Some(chain) => *chain,
-                None => self.standing(id)?,
-            };
-            let (bytes, after) = recording.draft.seal(before);
-            batch.entries.push(bytes);
-            heads.insert(id.clone(), after);
-            batch.writes.extend(recording.writes.iter().cloned());
-        }
+        let Sealed { mut batch, heads, .. } = self.seal(waiting)?;
         if batch.entries.is_empty() {
             return Ok(());
         }
@@ -455,19 +423,49 @@ impl Writer {
         Ok(())
     }
 
-    /// An allow whose rights were taken away before it, here or earlier in the
-    /// same batch, must be decided again.
-    fn turn_away_superseded(&self, waiting: &mut Vec<Waiting>) {
-        let epoch = self.live.epoch();
-        let mut revoked = false;
+    /// Puts each at the end of its chain, but those that must be decided again: they are
+    /// answered, and leave `waiting`.
+    fn seal(&self, waiting: &mut Vec<Waiting>) -> Result<Sealed, StoreError> {
+        let batch = Batch { entries: Vec::with_capacity(waiting.len()), ..Batch::default() };
+        let mut sealed = Sealed { epoch: self.live.epoch(), revoked: false, batch, heads: Chains::default() };
+        let mut failed = None;
         waiting.retain_mut(|w| {
-            let stale = w.recording.epoch.is_some_and(|e| revoked || e != epoch);
-            revoked |= w.recording.revokes;
-            if stale {
+            let stays = failed.is_some()
+                || self.seal_one(&w.recording, &mut sealed).unwrap_or_else(|why| {
+                    failed = Some(why);
+                    true
+                });
+            if !stays {
                 answer(w, Err(RecordError::Superseded));
             }
-            !stale
+            stays
         });
+        failed.map_or(Ok(sealed), Err)
+    }
+
+    /// Whether the recording stands: nothing before it, here or earlier in the same
+    /// batch, took its right away, or was taken in that it was decided without.
+    fn seal_one(&self, recording: &Recording, sealed: &mut Sealed) -> Result<bool, StoreError> {
+        let id = recording.draft.chain();
+        let before = self.standing(id, &sealed.heads)?;
+        if recording.epoch.is_some_and(|epoch| sealed.revoked || epoch != sealed.epoch) {
+            return Ok(false);
+        }
+        if let Some(under) = &recording.under {
+            let mut covered = under.covers(before.taint);
+            for chain in &under.elsewhere {
+                covered &= under.covers(self.standing(chain, &sealed.heads)?.taint);
+            }
+            if !covered {
+                return Ok(false);
+            }
+        }
+        sealed.revoked |= recording.revokes;
+        let (bytes, after) = recording.draft.seal(before);
+        sealed.batch.entries.push(bytes);
+        sealed.heads.insert(id.clone(), after);
+        sealed.batch.writes.extend(recording.writes.iter().cloned());
+        Ok(true)
     }
 
     fn publish(&mut self, waiting: &mut Vec<Waiting>, heads: Chains, first: u64) {
@@ -527,9 +525,9 @@ impl Writer {
         self.until_tidy = TIDY_EVERY;
     }
 
-    /// Where a chain stands, as committed.
-    fn standing(&self, id: &ChainId) -> Result<Chain, StoreError> {
-        match self.live.chain(id) {
+    /// Where a chain stands: as `heads` says, or as committed.
+    fn standing(&self, id: &ChainId, heads: &Chains) -> Result<Chain, StoreError> {
+        match heads.get(id).copied().or_else(|| self.live.chain(id)) {
             Some(chain) => Ok(chain),
             None => Ok(self.ledger.chain(id)?.unwrap_or(Chain::GENESIS)),
         }

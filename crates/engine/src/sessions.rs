@@ -18,7 +18,8 @@ use crate::check::TRIES;
 use crate::collection::Stored;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::recorder::{RecordError, Recording};
+use crate::recorder::RecordError;
+use crate::recording::Recording;
 use crate::trace::Closing;
 
 /// A session and what follows from the record.

@@ -12,7 +12,7 @@ use crate::changes::Changes;
 use crate::collection::{Collection, Stored};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::recorder::Recording;
+use crate::recording::Recording;
 use crate::registry::Record;
 
 /// How long what has ended is kept, so that a late call is told why it is refused.

@@ -31,7 +31,8 @@ use serde_json::Value;
 use crate::caller::Caller;
 use crate::engine::{Engine, draft_at};
 use crate::error::Error;
-use crate::recorder::{RecordError, Recording};
+use crate::recorder::RecordError;
+use crate::recording::Recording;
 
 /// The kind of document a record is kept in, by the session's id.
 const KIND: &str = "trace";

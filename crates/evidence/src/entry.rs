@@ -82,6 +82,12 @@ impl Draft {
         matches!(self.count, Some(Count::Allowed(_)))
     }
 
+    /// What the entry taints its chain with.
+    #[must_use]
+    pub const fn taint(&self) -> Taint {
+        self.taint
+    }
+
     /// Puts the entry at the end of a chain that stands at `before`: the
     /// entry's bytes, and where the chain stands after it.
     #[must_use]

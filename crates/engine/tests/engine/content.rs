@@ -292,6 +292,62 @@ async fn a_closed_session_takes_nothing_in_and_its_agent_does_not_bear_what_it_h
 }
 
 #[tokio::test]
+async fn what_is_taken_in_while_a_call_is_decided_counts_for_the_call() {
+    for in_session in [true, false] {
+        let settings = Settings { read_durability: Durability::Grouped, ..without_rates() };
+        let world = World::made(Choice { content: Some(Heed::Enforce), settings, ..Choice::default() }).await;
+        world.engine.put_policies(Some(wary())).await.unwrap();
+        let agent = world.agent("reader", &["*"]).await;
+        let session = world.writing_session(&agent).await.id.to_string();
+        let id = if in_session { &session } else { "a run of mine" };
+        world.hold(&agent).await;
+        // It is decided, and recorded behind what was taken in before.
+        let (engine, runtime) = (Arc::clone(&world.engine), world.org.runtime.clone());
+        let taking = if in_session {
+            let session = session.clone();
+            world
+                .started(async move {
+                    let content = json!(ORDER).to_string();
+                    engine.take_in(&runtime, &session, Reported { tool: "web/get", content: &content }).await.is_ok()
+                })
+                .await
+        } else {
+            let agent = agent.clone();
+            world
+                .started(async move {
+                    let input = json!({ "text": ORDER }).to_string();
+                    let asked = Ask { input: Some(&input), arguments: arguments(&input), ..ask(&agent, "web/get") };
+                    engine.check(&runtime, asked).await.is_ok()
+                })
+                .await
+        };
+        let asking = world.asking(&world.org.runtime, &agent, Some(id), "notes/create").await;
+        let reading = world.asking(&world.org.runtime, &agent, Some(id), "notes/get").await;
+        world.tap.release();
+        assert!(taking.await.unwrap());
+        let wanted = if in_session { "policy_forbids" } else { "destructive_needs_approval" };
+        assert_eq!(word(&asking.await.unwrap().unwrap()), wanted);
+        // What is answered before it is recorded could not be taken back: it waits.
+        assert_eq!(word(&reading.await.unwrap().unwrap()), "policy_forbids", "{in_session}");
+        world.verified();
+    }
+}
+
+#[tokio::test]
+async fn of_who_asks_too_often_nothing_is_looked_at() {
+    let settings = Settings { agent_per_minute: 2, tool_per_minute: 0, ..Settings::default() };
+    let world = World::made(Choice { content: Some(Heed::Enforce), settings, ..Choice::default() }).await;
+    let agent = world.agent("reader", &["*"]).await;
+    let secret = json!({ "text": SECRET }).to_string();
+    assert_eq!(word(&say(&world, &agent, None, "notes/get", &secret).await), "allow");
+    assert_eq!(said(&world)["added"], json!(["secret_seen"]));
+    let hidden = json!({ "text": ORDER }).to_string();
+    say(&world, &agent, None, "notes/get", "{}").await;
+    assert_eq!(word(&say(&world, &agent, None, "notes/get", &hidden).await), "agent_rate_exceeded");
+    assert!(said(&world).is_null());
+}
+
+#[tokio::test]
 async fn nobody_taints_the_session_of_another() {
     let world = heeding(Heed::Enforce).await;
     let (agent, other) = (world.agent("reader", &["*"]).await, world.agent("other", &["*"]).await);
@@ -319,16 +375,20 @@ const WARY: &str = r#"
 @id("rest") permit (principal, action, resource);
 @id("destructive") @shadow forbid (principal, action in Action::"destructive", resource);
 @id("outside") forbid (principal, action, resource == Tool::"notes/create") when { context.taint.contains("untrusted_content") };
+@id("steered") forbid (principal, action in Action::"read", resource) when { context.taint.contains("injection_suspected") };
 "#;
+
+fn wary() -> Arc<InForce> {
+    let set = PolicySet::load(&[Source { file: "test.cedar", text: WARY }], Tools::default()).unwrap();
+    Arc::new(InForce::new(Arc::new(set), Fallback::Allow, 0).unwrap())
+}
 
 #[tokio::test]
 async fn policies_see_taint_whether_it_is_heeded_or_watched_and_the_record_gives_it_back() {
     for heed in [Heed::Watch, Heed::Enforce] {
         let world = heeding(heed).await;
         let agent = world.agent("reader", &["*"]).await;
-        let source = Source { file: "test.cedar", text: WARY };
-        let set = Arc::new(PolicySet::load(&[source], Tools::default()).unwrap());
-        let policies = Arc::new(InForce::new(set, Fallback::Allow, 0).unwrap());
+        let policies = wary();
         world.engine.put_policies(Some(Arc::clone(&policies))).await.unwrap();
         let session = world.writing_session(&agent).await;
         let id = session.id.as_str();
