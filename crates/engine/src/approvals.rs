@@ -4,21 +4,34 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use countersign_core::Timestamp;
-use countersign_core::approval::{Answer, Approval, Approver, Status};
-use countersign_core::id::KeyId;
+use countersign_core::approval::{self, Answer, Approval, Approver, Shown, Status};
+use countersign_core::digest::Digest;
+use countersign_core::effect::Effect;
+use countersign_core::id::{ApprovalId, ChainId, KeyId, OrgId};
 use countersign_core::role::Right;
 use countersign_core::seal::Sealed;
 use countersign_evidence::event;
 
+use crate::ask::{Ask, TRIES};
 use crate::caller::Caller;
 use crate::changes::Changes;
-use crate::check::TRIES;
 use crate::collection::Stored;
-use crate::engine::{Engine, check_name};
+use crate::engine::{Engine, check_name, clip};
 use crate::error::Error;
 use crate::recorder::RecordError;
 use crate::recording::Recording;
+use crate::registry::Asked;
 use crate::sessions::chain_for;
+
+/// An approval that a call waits for.
+pub(crate) struct Wanted<'a> {
+    pub(crate) ask: Ask<'a>,
+    pub(crate) org: &'a OrgId,
+    pub(crate) chain: &'a ChainId,
+    pub(crate) effect: Effect,
+    /// What whoever answers is told.
+    pub(crate) shown: Shown,
+}
 
 impl Engine {
     fn stored_approval(&self, caller: &Caller, id: &str) -> Result<Arc<Stored<Sealed<Approval>>>, Error> {
@@ -103,6 +116,82 @@ impl Engine {
             }
         }
         Err(RecordError::Superseded.into())
+    }
+
+    /// The approval to wait for: the pending one if it is about exactly this,
+    /// or a new one in its place.
+    pub(crate) fn ask_for_approval(
+        &self,
+        Wanted { ask, org, chain, effect, shown }: Wanted<'_>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<ApprovalId, Error> {
+        let key = Digest::of(format!("{}/{}", chain, ask.tool).as_bytes()).to_string();
+        let asked = self.registry.asked.any(&key);
+        let last = asked.as_ref().and_then(|a| self.registry.approvals.any(a.value.approval.as_str()));
+        if let Some(last) = last.as_ref().filter(|l| l.value.unchecked().status_at(now) == Status::Pending) {
+            let pending = last.value.unchecked();
+            let same = pending.is_about(chain, ask.tool, &ask.arguments) && pending.effect >= effect;
+            if same && last.value.open(&self.seal_key).is_some() {
+                return Ok(pending.id.clone());
+            }
+            let replaced = Approval { status: Status::Expired, ..pending.clone() };
+            changes.replace(last, Sealed::new(replaced, &self.seal_key))?;
+        }
+        let id = ApprovalId::from_entropy(self.bits());
+        let approval = Approval {
+            id: id.clone(),
+            org: org.clone(),
+            agent: ask.agent.clone(),
+            session: ask.session.map(str::to_owned),
+            chain: chain.clone(),
+            tool: ask.tool.to_owned(),
+            effect,
+            arguments: ask.arguments,
+            summary: clip(ask.summary, 500).to_owned(),
+            shown,
+            status: Status::Pending,
+            created_at: now,
+            expires_at: now.plus(approval::PENDING),
+            decided_by: None,
+            decided_key: None,
+            decided_at: None,
+            spent: false,
+        };
+        changes.create(Sealed::new(approval, &self.seal_key))?;
+        let next = Asked { key, org: org.clone(), approval: id.clone() };
+        changes.put(next, asked.map_or(0, |a| a.revision))?;
+        Ok(id)
+    }
+
+    /// Names the approval an allow rests on; a destructive action uses it up.
+    pub(crate) fn use_approval(
+        &self,
+        approval: Option<&Arc<Stored<Sealed<Approval>>>>,
+        effect: Effect,
+        changes: &mut Changes,
+    ) -> Result<Option<ApprovalId>, Error> {
+        let Some(stored) = approval else { return Ok(None) };
+        let approval = stored.value.unchecked();
+        if effect == Effect::Destructive {
+            let spent = Approval { spent: true, ..approval.clone() };
+            changes.replace(stored, Sealed::new(spent, &self.seal_key))?;
+        }
+        Ok(Some(approval.id.clone()))
+    }
+
+    /// The last request about exactly this action on this chain that was answered or waits.
+    pub(crate) fn approval_for(
+        &self,
+        chain: &ChainId,
+        tool: &str,
+        arguments: &Digest,
+    ) -> Option<Arc<Stored<Sealed<Approval>>>> {
+        let ids = self.registry.asked_on.get(chain)?.clone();
+        ids.iter()
+            .rev()
+            .filter_map(|id| self.registry.approvals.any(id.as_str()))
+            .find(|a| a.value.unchecked().is_about(chain, tool, arguments))
     }
 }
 

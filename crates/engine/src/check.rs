@@ -4,94 +4,44 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::agent::Agent;
-use countersign_core::approval::{self, Approval};
+use countersign_core::approval::Approval;
 use countersign_core::capability::Pattern;
 use countersign_core::chain::Tally;
 use countersign_core::classify::{By, classify};
-use countersign_core::decide::{Decision, Guard, Hold, Verdict, decide};
-use countersign_core::delegation::{Delegation, Link};
+use countersign_core::decide::{Decision, Guard, Verdict, decide};
 use countersign_core::denial::Denial;
-use countersign_core::digest::Digest;
 use countersign_core::effect::Effect;
 use countersign_core::facts::{Action, Facts, PolicyWord, SessionFacts};
-use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, DelegationId, OrgId, SessionId};
+use countersign_core::id::{AgentId, ApprovalId, ChainId, CheckId, OrgId, SessionId};
 use countersign_core::limits::Rate;
-use countersign_core::risk::{Consequence, Risk};
+use countersign_core::risk::Consequence;
 use countersign_core::role::Right;
 use countersign_core::router::Reach;
-use countersign_core::seal::{SealKey, Sealed};
+use countersign_core::seal::Sealed;
 use countersign_core::session::{Session, Token};
-use countersign_core::taint::{Label, Taint};
+use countersign_core::taint::Taint;
 use countersign_core::{Timestamp, agent};
 use countersign_evidence::event;
 
+use crate::approvals::Wanted;
+use crate::ask::{Answer, Ask, TRIES};
 use crate::caller::{Caller, Proof};
+use crate::case::Case;
 use crate::changes::Changes;
 use crate::collection::Stored;
 use crate::content::{Looked, Standing};
-use crate::deep::{Brief, Opinion};
-use crate::engine::{Durability, Engine, check_name, clip};
+use crate::deep::Brief;
+use crate::engine::{Durability, Engine, check_name};
 use crate::error::Error;
 use crate::judged::Rulings;
-use crate::recorder::{Permit, Receipt, RecordError};
+use crate::lent::{Lent, LentLink};
+use crate::recorder::{Receipt, RecordError};
 use crate::recording::Recording;
-use crate::registry::Asked;
 use crate::reviewing;
 use crate::sight::{Seen, Sight};
 use crate::spot::Spotted;
 use crate::spotter::Sighted;
 use crate::tainting::Heard;
-
-/// How often a check is decided again because rights changed under it.
-pub(crate) const TRIES: usize = 5;
-/// How many links are followed before a delegation chain counts as endless.
-const MAX_LINKS: usize = 16;
-
-/// What an agent wants to do.
-#[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
-    /// The agent.
-    pub agent: &'a AgentId,
-    /// The session: one of ours, or an id the client made up.
-    pub session: Option<&'a str>,
-    /// The tool.
-    pub tool: &'a str,
-    /// The surface it came through.
-    pub source: &'a str,
-    /// How bad the caller says it is. May only raise the effect.
-    pub hint: Option<Effect>,
-    /// What the agent says it wants to do, for a human to read.
-    pub summary: &'a str,
-    /// The digest of the arguments, however the surface spells them.
-    pub arguments: Digest,
-    /// The arguments as JSON text, for policies to read.
-    pub input: Option<&'a str>,
-    /// The bytes that `arguments` is the digest of, to be kept where payloads are.
-    pub content: Option<&'a [u8]>,
-}
-
-/// The answer to a check.
-#[derive(Debug)]
-pub struct Answer {
-    /// Its id, as recorded.
-    pub id: CheckId,
-    /// The decision.
-    pub decision: Decision,
-    /// What the policies said; `None` where there are none.
-    pub policies: Option<Rulings>,
-    /// What the Deep guard said; `None` where it was not asked.
-    pub review: Option<Opinion>,
-    /// The tier of the Guardian that should have been met and gave no answer.
-    pub unreachable: Option<Guard>,
-    /// The approval to wait for, or that was used.
-    pub approval: Option<ApprovalId>,
-    /// Whether the record was on disk before the answer was given.
-    pub durability: Durability,
-    /// The right to act, where the decision is an allow.
-    pub permit: Option<Permit>,
-    /// How long deciding and recording took.
-    pub took: Duration,
-}
 
 /// What was looked up for one decision. Owns what [`Facts`] borrow.
 struct Gathered {
@@ -112,17 +62,31 @@ struct Gathered {
 }
 
 impl Gathered {
-    /// What the call is decided under: the labels held, and the chains, beside its own, that hold them.
-    fn taint(&self) -> (Taint, Vec<ChainId>) {
-        let bearer = (self.bearer != self.chain).then(|| self.bearer.clone());
-        let lenders = self.lent.links.iter().filter_map(LentLink::from).map(ChainId::from);
-        (self.standing.own.join(self.standing.lent), bearer.into_iter().chain(lenders).collect())
+    /// The recording, turned away where something that the decision rests on no longer holds.
+    fn resting(&self, mut recording: Recording, allows: bool, heeds_taint: bool) -> Recording {
+        if allows || self.chain_ends {
+            recording = recording.decided_in(self.epoch);
+        }
+        if allows && heeds_taint {
+            let bearer = (self.bearer != self.chain).then(|| self.bearer.clone());
+            let lenders = self.lent.links.iter().filter_map(LentLink::from).map(ChainId::from);
+            let taint = self.standing.own.join(self.standing.lent);
+            recording = recording.decided_under(taint, bearer.into_iter().chain(lenders).collect());
+        }
+        recording
     }
 }
 
 /// What a decision needs that was not looked up: the call, what is configured about
 /// it, what makes it wait, and what the content checks and a Spot guard elsewhere said of it.
-type Told<'a> = (&'a Seen<'a>, Action<'a>, bool, Waits, (Option<Heard<'a>>, Option<&'a Sighted>));
+struct Told<'a> {
+    seen: &'a Seen<'a>,
+    action: Action<'a>,
+    tool_needs_approval: bool,
+    waits: Waits,
+    heard: Option<Heard<'a>>,
+    sighted: Option<&'a Sighted>,
+}
 
 /// A decision, and what the guards said that led to it.
 struct Decided {
@@ -152,55 +116,6 @@ fn unreachable(decision: Decision, spotted: Option<&Spotted>) -> Option<Guard> {
     let is_spot = spotted.is_some_and(|spotted| spotted.failed.is_some());
     let is_deep = decision.verdict == Verdict::Deny(Denial::ReviewUnavailable);
     is_spot.then_some(Guard::Spot).or(is_deep.then_some(Guard::Deep))
-}
-
-/// What a reviewer is told.
-fn brief(
-    ask: Ask<'_>,
-    gathered: &Gathered,
-    decision: Decision,
-    (judged, spotted, tally, taint): (Option<&Rulings>, Option<&Spotted>, Tally, Taint),
-) -> Brief {
-    let risk = spotted.and_then(|spotted| spotted.risk.as_ref());
-    let findings = spotted.map(|spotted| spotted.findings).unwrap_or_default();
-    let noticed = findings.iter().map(|(finding, _)| finding.as_str());
-    Brief {
-        organisation: gathered.agent.value.org.clone(),
-        agent: ask.agent.clone(),
-        tool: ask.tool.to_owned(),
-        effect: decision.effect,
-        arguments: ask.arguments,
-        input: ask.input.map(str::to_owned),
-        policies: judged.map_or_else(reviewing::no_policies, Rulings::digest),
-        session: tally,
-        delegation_depth: u32::try_from(gathered.lent.links.len()).unwrap_or(u32::MAX),
-        risk: risk.map_or(0, |risk| risk.score),
-        reasons: risk.into_iter().flat_map(Risk::reasons).map(|(why, _)| why.as_str().to_owned()).collect(),
-        findings: noticed.chain(taint.labels().map(Label::as_str)).map(str::to_owned).collect(),
-        advice: judged.and_then(Rulings::reason).map(str::to_owned).into_iter().collect(),
-    }
-}
-
-/// What a human is told, who is asked after everybody else: all that a reviewer
-/// would be, and what one said.
-fn shown(
-    brief: Brief,
-    (check, hold): (&CheckId, Hold),
-    reviewed: Option<&reviewing::Asked>,
-    spotted: Option<&Spotted>,
-) -> approval::Shown {
-    let said = reviewed.and_then(|asked| asked.opinion.said.as_ref());
-    approval::Shown {
-        check: check.clone(),
-        code: hold.code().to_owned(),
-        advice: brief.advice.into_iter().next(),
-        review: said.map(|said| clip(&said.reasoning, 1_000).to_owned()),
-        risk: spotted.and_then(|spotted| spotted.risk.as_ref()).map(|risk| risk.score),
-        reasons: brief.reasons,
-        findings: brief.findings,
-        tally: brief.session,
-        delegation_depth: brief.delegation_depth,
-    }
 }
 
 impl Engine {
@@ -273,11 +188,22 @@ impl Engine {
         let action = Action { tool: ask.tool, class: classify(ask.tool, operator, ask.hint) };
         let seen = self.seen(caller, &gathered.agent, (&action, ask.input), now);
         let heard = self.heard(answers.looked.as_ref(), gathered.standing);
-        let told = (&seen, action, tool_needs_approval, waits, (heard, answers.sighted.as_ref()));
+        let sighted = answers.sighted.as_ref();
+        let told = Told { seen: &seen, action, tool_needs_approval, waits, heard, sighted };
         let Decided { decision, judged, spotted, tally, taint } = self.decide(caller, ask, &gathered, told)?;
+        let case = |decision| Case {
+            ask,
+            org: &gathered.agent.value.org,
+            links: gathered.lent.links.len(),
+            decision,
+            judged: judged.as_ref(),
+            spotted: spotted.as_ref(),
+            tally,
+            taint,
+        };
         let reviewed = answers.reviewed.as_ref();
         let decision = if decision.review {
-            let brief = brief(ask, &gathered, decision, (judged.as_ref(), spotted.as_ref(), tally, taint));
+            let brief = case(decision).brief();
             let Some(reviewed) = reviewed else { return Err(Failed::Unreviewed(Box::new(brief))) };
             reviewed.conclude(decision, &brief)
         } else {
@@ -286,15 +212,8 @@ impl Engine {
 
         let id = CheckId::from_entropy(timed(now, self.bits()));
         let mut changes = Changes::default();
-        let approval = match decision.verdict {
-            Verdict::Elevate(hold) => {
-                let brief = brief(ask, &gathered, decision, (judged.as_ref(), spotted.as_ref(), tally, taint));
-                let shown = shown(brief, (&id, hold), reviewed, spotted.as_ref());
-                Some(self.ask_for_approval(ask, &gathered, (shown, decision, now), &mut changes)?)
-            }
-            Verdict::Allow if decision.used_approval => self.use_approval(&gathered, decision, &mut changes)?,
-            _ => None,
-        };
+        let asked = (&id, now, reviewed);
+        let approval = self.approval_of(&case(decision), &gathered, asked, &mut changes)?;
         let added = heard.map_or(Taint::NONE, |heard| heard.added(ask.tool, decision.verdict));
         let event = event::Decision {
             action: event::Action { arguments: ask.arguments, source: ask.source, tool: ask.tool.into() },
@@ -320,14 +239,8 @@ impl Engine {
         // must not ask again before its new label holds.
         let reads = decision.effect == Effect::Read && changes.len() == 0 && added.is_none();
         let grouped = self.settings.read_durability == Durability::Grouped && reads;
-        let mut recording = changes.onto(Recording::new(draft), &self.registry);
-        if decision.verdict == Verdict::Allow || gathered.chain_ends {
-            recording = recording.decided_in(gathered.epoch);
-        }
-        if decision.verdict == Verdict::Allow && heard.is_some() {
-            let (taint, elsewhere) = gathered.taint();
-            recording = recording.decided_under(taint, elsewhere);
-        }
+        let recording = changes.onto(Recording::new(draft), &self.registry);
+        let recording = gathered.resting(recording, decision.verdict == Verdict::Allow, heard.is_some());
         let receipt = self.put_down(caller, ask, &id, (recording, grouped)).await?;
         if let Some(heard) = heard.filter(|_| !added.is_none() && gathered.bearer != gathered.chain) {
             self.bear(caller, &gathered.bearer, (ask.agent, ask.tool), (&heard, added)).await?;
@@ -345,6 +258,26 @@ impl Engine {
             permit: receipt.permit,
             took: Duration::ZERO,
         })
+    }
+
+    /// The approval that a call waits for, or that it used.
+    fn approval_of(
+        &self,
+        case: &Case<'_>,
+        gathered: &Gathered,
+        (id, now, reviewed): (&CheckId, Timestamp, Option<&reviewing::Asked>),
+        changes: &mut Changes,
+    ) -> Result<Option<ApprovalId>, Error> {
+        let (effect, used) = (case.decision.effect, case.decision.used_approval);
+        match case.decision.verdict {
+            Verdict::Elevate(hold) => {
+                let shown = case.shown((id, hold), reviewed);
+                let wanted = Wanted { ask: case.ask, org: case.org, chain: &gathered.chain, effect, shown };
+                self.ask_for_approval(wanted, now, changes).map(Some)
+            }
+            Verdict::Allow if used => self.use_approval(gathered.approval.as_ref(), effect, changes),
+            _ => Ok(None),
+        }
     }
 
     /// Records a decision, and keeps what it is about where that is wanted.
@@ -418,7 +351,7 @@ impl Engine {
         caller: &Caller,
         ask: Ask<'_>,
         gathered: &Gathered,
-        (seen, action, tool_needs_approval, waits, (heard, sighted)): Told<'_>,
+        Told { seen, action, tool_needs_approval, waits, heard, sighted }: Told<'_>,
     ) -> Result<Decided, Failed> {
         let key = &self.seal_key;
         let links = gathered.lent.links(key);
@@ -466,78 +399,6 @@ impl Engine {
         Ok(Decided { decision: decide(action, &facts), judged, spotted, tally: facts.tally, taint })
     }
 
-    /// The approval to wait for: the pending one if it is about exactly this,
-    /// or a new one in its place.
-    fn ask_for_approval(
-        &self,
-        ask: Ask<'_>,
-        gathered: &Gathered,
-        (shown, decision, now): (approval::Shown, Decision, Timestamp),
-        changes: &mut Changes,
-    ) -> Result<ApprovalId, Error> {
-        let key = Digest::of(format!("{}/{}", gathered.chain, ask.tool).as_bytes()).to_string();
-        let asked = self.registry.asked.any(&key);
-        let last = asked.as_ref().and_then(|a| self.registry.approvals.any(a.value.approval.as_str()));
-        if let Some(last) = last.as_ref().filter(|l| l.value.unchecked().status_at(now) == approval::Status::Pending) {
-            let pending = last.value.unchecked();
-            let same = pending.is_about(&gathered.chain, ask.tool, &ask.arguments) && pending.effect >= decision.effect;
-            if same && last.value.open(&self.seal_key).is_some() {
-                return Ok(pending.id.clone());
-            }
-            let replaced = Approval { status: approval::Status::Expired, ..pending.clone() };
-            changes.replace(last, Sealed::new(replaced, &self.seal_key))?;
-        }
-        let id = ApprovalId::from_entropy(self.bits());
-        let approval = Approval {
-            id: id.clone(),
-            org: gathered.agent.value.org.clone(),
-            agent: ask.agent.clone(),
-            session: ask.session.map(str::to_owned),
-            chain: gathered.chain.clone(),
-            tool: ask.tool.to_owned(),
-            effect: decision.effect,
-            arguments: ask.arguments,
-            summary: clip(ask.summary, 500).to_owned(),
-            shown,
-            status: approval::Status::Pending,
-            created_at: now,
-            expires_at: now.plus(approval::PENDING),
-            decided_by: None,
-            decided_key: None,
-            decided_at: None,
-            spent: false,
-        };
-        changes.create(Sealed::new(approval, &self.seal_key))?;
-        let next = Asked { key, org: gathered.agent.value.org.clone(), approval: id.clone() };
-        changes.put(next, asked.map_or(0, |a| a.revision))?;
-        Ok(id)
-    }
-
-    /// Names the approval an allow rests on; a destructive action uses it up.
-    fn use_approval(
-        &self,
-        gathered: &Gathered,
-        decision: Decision,
-        changes: &mut Changes,
-    ) -> Result<Option<ApprovalId>, Error> {
-        let Some(stored) = &gathered.approval else { return Ok(None) };
-        let approval = stored.value.unchecked();
-        if decision.effect == Effect::Destructive {
-            let spent = Approval { spent: true, ..approval.clone() };
-            changes.replace(stored, Sealed::new(spent, &self.seal_key))?;
-        }
-        Ok(Some(approval.id.clone()))
-    }
-
-    /// The last request about exactly this action on this chain that was answered or waits.
-    fn approval_for(&self, chain: &ChainId, tool: &str, arguments: &Digest) -> Option<Arc<Stored<Sealed<Approval>>>> {
-        let ids = self.registry.asked_on.get(chain)?.clone();
-        ids.iter()
-            .rev()
-            .filter_map(|id| self.registry.approvals.any(id.as_str()))
-            .find(|a| a.value.unchecked().is_about(chain, tool, arguments))
-    }
-
     fn stop_for(&self, org: &OrgId, tool: &str) -> Option<Arc<Stored<agent::Stop>>> {
         if self.registry.stops.len() == 0 {
             return None;
@@ -571,65 +432,6 @@ impl Engine {
             tool: take(format!("t/{org}/{tool}"), tool_rate),
             circuit,
         }
-    }
-
-    /// The delegation that ends in `leaf`, from its root.
-    pub(crate) fn lent(&self, leaf: Option<DelegationId>) -> Lent {
-        let (mut lent, mut next) = (Lent::default(), leaf);
-        while let Some(id) = next.take() {
-            let stored = self.registry.delegations.any(id.as_str());
-            let lender = stored.as_ref().and_then(|s| self.registry.agents.any(s.value.unchecked().from.as_str()));
-            next = stored.as_ref().and_then(|s| s.value.unchecked().parent.clone());
-            next = next.filter(|_| lent.links.len() < MAX_LINKS);
-            lent.root.clone_from(&lender);
-            lent.links.push(LentLink { stored, lender });
-        }
-        lent.links.reverse();
-        lent
-    }
-}
-
-/// The delegation that a session rests on.
-#[derive(Default)]
-pub(crate) struct Lent {
-    /// The links, from the root to the one in use.
-    pub(crate) links: Vec<LentLink>,
-    /// The agent at the root.
-    pub(crate) root: Option<Arc<Stored<Agent>>>,
-}
-
-/// One link, as found.
-pub(crate) struct LentLink {
-    pub(crate) stored: Option<Arc<Stored<Sealed<Delegation>>>>,
-    lender: Option<Arc<Stored<Agent>>>,
-}
-
-impl LentLink {
-    /// Who lends.
-    pub(crate) fn from(&self) -> Option<&AgentId> {
-        self.stored.as_ref().map(|stored| &stored.value.unchecked().from)
-    }
-
-    fn open(&self, key: &SealKey) -> Link<'_> {
-        let delegation = self.stored.as_ref().and_then(|stored| stored.value.open(key));
-        let lender = self.lender.as_ref().map(|lender| &lender.value);
-        Link {
-            delegation,
-            lender_is_active: lender.is_some_and(|lender| lender.status == agent::Status::Active),
-            lender_blocks: lender.map_or(&[], |lender| &lender.blocked),
-        }
-    }
-}
-
-impl Lent {
-    /// The links as the core reads them, their seals checked.
-    pub(crate) fn links(&self, key: &SealKey) -> Vec<Link<'_>> {
-        self.links.iter().map(|link| link.open(key)).collect()
-    }
-
-    /// What the agent at the root may do.
-    pub(crate) fn root_capabilities(&self) -> &[Pattern] {
-        self.root.as_ref().map_or(&[], |root| &root.value.capabilities)
     }
 }
 

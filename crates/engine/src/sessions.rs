@@ -12,9 +12,9 @@ use countersign_core::seal::Sealed;
 use countersign_core::session::{Mode, Session, Source};
 use countersign_evidence::event::Event;
 
+use crate::ask::TRIES;
 use crate::caller::Caller;
 use crate::changes::Changes;
-use crate::check::TRIES;
 use crate::collection::Stored;
 use crate::engine::Engine;
 use crate::error::Error;
