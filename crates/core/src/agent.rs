@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Budget;
 use crate::capability::Pattern;
 use crate::id::{AgentId, OrgId, StopId};
 use crate::time::Timestamp;
@@ -49,6 +50,9 @@ pub struct Agent {
     pub capabilities: Vec<Pattern>,
     /// What it may not do, whatever its capabilities say.
     pub blocked: Vec<Pattern>,
+    /// What it may spend in a day.
+    #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
+    pub budget: Budget,
     /// What its registrant noted, as JSON text.
     pub metadata: String,
     /// When it was registered.

@@ -13,6 +13,10 @@ macro_rules! denials {
             AgentRate(Duration),
             /// The tool is asked for too often.
             ToolRate(Duration),
+            /// The agent's calls of the day are used up.
+            CallBudget(Duration),
+            /// The agent's tokens of the day are used up.
+            TokenBudget(Duration),
             /// The tool failed repeatedly for this agent.
             CircuitOpen(Duration),
         }
@@ -20,7 +24,7 @@ macro_rules! denials {
         impl Denial {
             /// Every code there is, in the order of the gates that raise them.
             pub const CODES: &'static [&'static str] =
-                &[$($code,)* "agent_rate_exceeded", "tool_rate_exceeded", "circuit_open"];
+                &[$($code,)* "agent_rate_exceeded", "tool_rate_exceeded", "call_budget_spent", "token_budget_spent", "circuit_open"];
 
             /// The stable code.
             #[must_use]
@@ -29,6 +33,8 @@ macro_rules! denials {
                     $(Self::$variant => $code,)*
                     Self::AgentRate(_) => "agent_rate_exceeded",
                     Self::ToolRate(_) => "tool_rate_exceeded",
+                    Self::CallBudget(_) => "call_budget_spent",
+                    Self::TokenBudget(_) => "token_budget_spent",
                     Self::CircuitOpen(_) => "circuit_open",
                 }
             }
@@ -38,6 +44,8 @@ macro_rules! denials {
                     $(Self::$variant,)*
                     Self::AgentRate(Duration::ZERO),
                     Self::ToolRate(Duration::ZERO),
+                    Self::CallBudget(Duration::ZERO),
+                    Self::TokenBudget(Duration::ZERO),
                     Self::CircuitOpen(Duration::ZERO),
                 ];
                 all.into_iter().find(|denial| denial.code() == code).map(Self::text)
@@ -50,6 +58,8 @@ macro_rules! denials {
                     $(Self::$variant => $text,)*
                     Self::AgentRate(_) => "the agent asks more often than its organisation allows",
                     Self::ToolRate(_) => "the tool is asked for more often than its organisation allows",
+                    Self::CallBudget(_) => "the calls that the agent, or one who lent to it, may make in a day are used up",
+                    Self::TokenBudget(_) => "the tokens that the agent, or one who lent to it, may use in a day are used up",
                     Self::CircuitOpen(_) => "the tool failed repeatedly for this agent, so it is paused",
                 }
             }
@@ -59,7 +69,11 @@ macro_rules! denials {
             pub const fn hope(self) -> Hope {
                 match self {
                     $(Self::$variant => Hope::$hope,)*
-                    Self::AgentRate(wait) | Self::ToolRate(wait) | Self::CircuitOpen(wait) => Hope::After(wait),
+                    Self::AgentRate(wait)
+                    | Self::ToolRate(wait)
+                    | Self::CallBudget(wait)
+                    | Self::TokenBudget(wait)
+                    | Self::CircuitOpen(wait) => Hope::After(wait),
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::agent::{Agent, Stop};
 use crate::approval::Approval;
 use crate::behaviour::{Suspicion, suspicion};
+use crate::budget::Overdrawn;
 use crate::capability::Pattern;
 use crate::chain::Tally;
 use crate::classify::Classification;
@@ -54,6 +55,8 @@ pub struct Facts<'a> {
     pub agent_wait: Option<Duration>,
     /// How long the tool's rate makes this call wait.
     pub tool_wait: Option<Duration>,
+    /// What of a day's budget is used up: the agent's own, or that of one who lent to it.
+    pub overdrawn: Option<Overdrawn>,
     /// How long an open circuit makes this call wait.
     pub circuit_wait: Option<Duration>,
     /// What the session has done so far.

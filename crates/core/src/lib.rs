@@ -9,6 +9,7 @@ pub mod agent;
 pub mod approval;
 pub mod behaviour;
 pub mod breaker;
+pub mod budget;
 pub mod capability;
 pub mod chain;
 pub mod classify;

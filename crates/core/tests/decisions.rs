@@ -9,6 +9,7 @@ use std::time::Duration;
 use countersign_core::agent::{Status, Stop};
 use countersign_core::approval::{self, Approval};
 use countersign_core::behaviour::Suspicion;
+use countersign_core::budget::Overdrawn;
 use countersign_core::capability::Pattern;
 use countersign_core::chain::Tally;
 use countersign_core::classify::classify;
@@ -65,6 +66,8 @@ struct Given {
     tool_needs_approval: bool,
     agent_wait_ms: Option<u64>,
     tool_wait_ms: Option<u64>,
+    calls_wait_ms: Option<u64>,
+    tokens_wait_ms: Option<u64>,
     circuit_wait_ms: Option<u64>,
     tally: GivenTally,
     taint: Taint,
@@ -249,6 +252,9 @@ impl Given {
         world.tool_needs_approval = self.tool_needs_approval;
         world.agent_wait = self.agent_wait_ms.map(Duration::from_millis);
         world.tool_wait = self.tool_wait_ms.map(Duration::from_millis);
+        let calls = self.calls_wait_ms.map(|wait| Overdrawn::Calls(Duration::from_millis(wait)));
+        let tokens = self.tokens_wait_ms.map(|wait| Overdrawn::Tokens(Duration::from_millis(wait)));
+        world.overdrawn = calls.or(tokens);
         world.circuit_wait = self.circuit_wait_ms.map(Duration::from_millis);
         let GivenTally { total, read, write, denied } = self.tally;
         world.tally = Tally { total, read, write, denied };

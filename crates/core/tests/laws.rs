@@ -8,6 +8,7 @@ use std::time::Duration;
 use countersign_core::agent::{Status, Stop};
 use countersign_core::approval::{self, Approval};
 use countersign_core::behaviour::Suspicion;
+use countersign_core::budget::Overdrawn;
 use countersign_core::capability::{Pattern, allows, widened};
 use countersign_core::chain::Tally;
 use countersign_core::classify::{By, Classification, KEYWORDS, classify};
@@ -74,6 +75,11 @@ fn patterns() -> BoxedStrategy<Vec<Pattern>> {
 
 fn wait() -> BoxedStrategy<Option<Duration>> {
     mostly(None, Just(Some(Duration::from_secs(1))))
+}
+
+fn overdrawn() -> BoxedStrategy<Option<Overdrawn>> {
+    let (calls, tokens) = (Overdrawn::Calls(Duration::from_secs(1)), Overdrawn::Tokens(Duration::from_secs(1)));
+    mostly(None, select(vec![Some(calls), Some(tokens)]))
 }
 
 fn stop() -> impl Strategy<Value = Stop> {
@@ -225,7 +231,7 @@ fn any_world() -> impl Strategy<Value = World> {
         (spot, data, any::<bool>()),
         mostly(clock("08:00:00"), time()),
         (policy_word(), mostly(false, Just(true))),
-        (wait(), wait(), wait()),
+        (wait(), wait(), overdrawn(), wait()),
         prop::option::weighted(0.75, an_approval()),
     );
     (who, session, rest).prop_map(|(who, session, rest)| {
@@ -240,7 +246,7 @@ fn any_world() -> impl Strategy<Value = World> {
             ((finding, risk, spot), (taint, secret_leaves), reviewer),
             now,
             (policy, tool_needs_approval),
-            (agent_wait, tool_wait, circuit_wait),
+            (agent_wait, tool_wait, overdrawn, circuit_wait),
             approval,
         ) = rest;
         let mut world = World::ordinary();
@@ -259,6 +265,7 @@ fn any_world() -> impl Strategy<Value = World> {
             tool_needs_approval,
             agent_wait,
             tool_wait,
+            overdrawn,
             circuit_wait,
             tally,
             taint,

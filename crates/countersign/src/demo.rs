@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use countersign_core::Digest;
+use countersign_core::budget::Budget;
 use countersign_core::capability::Pattern;
 use countersign_core::effect::Effect;
 use countersign_core::role::Role;
@@ -81,6 +82,7 @@ async fn demo_agent(engine: &Engine, admin: &Caller) -> Result<(String, String)>
             public_key: None,
             capabilities: TOOLS.map(Pattern::new).into(),
             blocked: Vec::new(),
+            budget: Budget::default(),
             metadata: "{}".into(),
         };
         engine.register_agent(admin, new).await?.id

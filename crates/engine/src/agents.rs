@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::agent::{Agent, Status, Stop};
+use countersign_core::budget::Budget;
 use countersign_core::capability::Pattern;
 use countersign_core::digest::Digest;
 use countersign_core::id::{AgentId, ChainId, StopId};
@@ -28,8 +29,23 @@ pub struct NewAgent {
     pub capabilities: Vec<Pattern>,
     /// What it may not do.
     pub blocked: Vec<Pattern>,
+    /// What it may spend in a day.
+    pub budget: Budget,
     /// Notes, as JSON text.
     pub metadata: String,
+}
+
+/// What an agent may and may not do from now on. What is absent stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Rights {
+    /// What it may do.
+    pub capabilities: Option<Vec<Pattern>>,
+    /// What it may not do, whatever its capabilities say.
+    pub blocked: Option<Vec<Pattern>>,
+    /// How many calls it may make in a day; inside, `None` is without limit.
+    pub calls_per_day: Option<Option<u64>>,
+    /// How many tokens it may use in a day; inside, `None` is without limit.
+    pub tokens_per_day: Option<Option<u64>>,
 }
 
 /// The first bytes of every Ed25519 key as SPKI (RFC 8410, section 4).
@@ -79,6 +95,7 @@ impl Engine {
             status: Status::Active,
             capabilities: new.capabilities,
             blocked: new.blocked,
+            budget: new.budget,
             metadata: new.metadata,
             created_at: self.now(),
         };
@@ -124,19 +141,15 @@ impl Engine {
         self.set_agent_status(caller, id, Status::Active, "").await
     }
 
-    /// Changes what an agent may and may not do. What is absent stays.
-    pub async fn change_rights(
-        &self,
-        caller: &Caller,
-        id: &str,
-        capabilities: Option<Vec<Pattern>>,
-        blocked: Option<Vec<Pattern>>,
-    ) -> Result<Agent, Error> {
+    /// Changes what an agent may and may not do.
+    pub async fn change_rights(&self, caller: &Caller, id: &str, rights: Rights) -> Result<Agent, Error> {
         caller.needs(Right::Administer)?;
         let before = self.agent(caller, id)?;
         let mut after = before.value.clone();
-        after.capabilities = capabilities.unwrap_or(after.capabilities);
-        after.blocked = blocked.unwrap_or(after.blocked);
+        after.capabilities = rights.capabilities.unwrap_or(after.capabilities);
+        after.blocked = rights.blocked.unwrap_or(after.blocked);
+        after.budget.calls_per_day = rights.calls_per_day.unwrap_or(after.budget.calls_per_day);
+        after.budget.tokens_per_day = rights.tokens_per_day.unwrap_or(after.budget.tokens_per_day);
         check_rights(&after.capabilities, &after.blocked)?;
         let mut changes = Changes::default();
         changes.replace(&before, after.clone())?;

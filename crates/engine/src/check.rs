@@ -25,6 +25,7 @@ use countersign_evidence::event;
 
 use crate::approvals::Wanted;
 use crate::ask::{Answer, Ask, TRIES};
+use crate::budgets::price;
 use crate::caller::{Caller, Proof};
 use crate::case::Case;
 use crate::changes::Changes;
@@ -63,9 +64,12 @@ struct Gathered {
 
 impl Gathered {
     /// The recording, turned away where something that the decision rests on no longer holds.
-    fn resting(&self, mut recording: Recording, allows: bool, heeds_taint: bool) -> Recording {
+    fn resting(&self, mut recording: Recording, allows: bool, (heeds_taint, now): (bool, Timestamp)) -> Recording {
         if allows || self.chain_ends {
             recording = recording.decided_in(self.epoch);
+        }
+        if allows {
+            recording = recording.paid_by(price(&self.agent.value, &self.lent, now));
         }
         if allows && heeds_taint {
             let bearer = (self.bearer != self.chain).then(|| self.bearer.clone());
@@ -240,7 +244,7 @@ impl Engine {
         let reads = decision.effect == Effect::Read && changes.len() == 0 && added.is_none();
         let grouped = self.settings.read_durability == Durability::Grouped && reads;
         let recording = changes.onto(Recording::new(draft), &self.registry);
-        let recording = gathered.resting(recording, decision.verdict == Verdict::Allow, heard.is_some());
+        let recording = gathered.resting(recording, decision.verdict == Verdict::Allow, (heard.is_some(), now));
         let receipt = self.put_down(caller, ask, &id, (recording, grouped)).await?;
         if let Some(heard) = heard.filter(|_| !added.is_none() && gathered.bearer != gathered.chain) {
             self.bear(caller, &gathered.bearer, (ask.agent, ask.tool), (&heard, added)).await?;
@@ -379,6 +383,7 @@ impl Engine {
             tool_needs_approval,
             agent_wait: waits.agent,
             tool_wait: waits.tool,
+            overdrawn: self.overdrawn(&gathered.agent.value, &gathered.lent, seen.call.at),
             circuit_wait: waits.circuit,
             tally: self.live.chain(&gathered.chain).unwrap_or(countersign_core::chain::Chain::GENESIS).tally,
             taint: Taint::NONE,

@@ -12,6 +12,7 @@ use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{Change, Event, Rejection, Revocation};
 use countersign_store::{Documents, Ledger, Live, StoreError};
 
+use crate::accounts::Accounts;
 use crate::baselines::Baselines;
 use crate::caller::Caller;
 use crate::changes::Changes;
@@ -118,6 +119,7 @@ pub struct Parts {
 pub struct Engine {
     pub(crate) registry: Arc<Registry>,
     pub(crate) recorder: Recorder,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) live: Arc<dyn Live>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -159,10 +161,13 @@ impl Engine {
         let registry = Arc::new(Registry::load(parts.documents.as_ref())?);
         let baselines = Arc::new(Baselines::load(parts.documents.as_ref())?);
         let policies = Arc::new(published::load(&registry, parts.documents.as_ref())?);
-        let recorder = Recorder::start(Arc::clone(&parts.ledger), Arc::clone(&parts.live), Arc::clone(&parts.clock))?;
+        let accounts = Arc::new(Accounts::load(parts.documents.as_ref())?);
+        let shared = (Arc::clone(&parts.ledger), Arc::clone(&parts.live), Arc::clone(&parts.clock));
+        let recorder = Recorder::start(shared.0, shared.1, shared.2, Arc::clone(&accounts))?;
         Ok(Self {
             registry,
             recorder,
+            accounts,
             ledger: parts.ledger,
             live: parts.live,
             clock: parts.clock,

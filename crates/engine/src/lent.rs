@@ -52,6 +52,11 @@ impl Lent {
         self.links.iter().map(|link| link.open(key)).collect()
     }
 
+    /// Everybody who lends, from the root.
+    pub(crate) fn lenders(&self) -> impl Iterator<Item = &Agent> {
+        self.links.iter().filter_map(|link| link.lender.as_ref()).map(|lender| &lender.value)
+    }
+
     /// What the agent at the root may do.
     pub(crate) fn root_capabilities(&self) -> &[Pattern] {
         self.root.as_ref().map_or(&[], |root| &root.value.capabilities)

@@ -7,10 +7,12 @@
 //! given.
 
 mod accountability;
+mod accounts;
 mod agents;
 mod approvals;
 mod ask;
 mod baselines;
+mod budgets;
 mod caller;
 mod case;
 mod changes;
@@ -60,8 +62,10 @@ mod versions;
 
 pub use accountability::{Replay, Replayed, Stretch};
 pub use agents::NewAgent;
+pub use agents::Rights;
 pub use ask::{Answer, Ask};
 pub use baselines::Baselines;
+pub use budgets::Spent;
 pub use caller::{ApiKey, Caller, Proof};
 pub use clock::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use collection::Stored;

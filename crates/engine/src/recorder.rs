@@ -26,6 +26,7 @@ use countersign_evidence::entry::Entry;
 use countersign_store::{Batch, Ledger, Live, StoreError};
 use tokio::sync::oneshot;
 
+use crate::accounts::{Accounts, Dues};
 use crate::clock::Clock;
 use crate::queue::{Queue, Refused, Taken};
 use crate::recording::{Recording, Under};
@@ -162,7 +163,12 @@ pub struct Recorder {
 
 impl Recorder {
     /// Starts the writer. `ledger` must not be written by anyone else.
-    pub fn start(ledger: Arc<dyn Ledger>, live: Arc<dyn Live>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+    pub(crate) fn start(
+        ledger: Arc<dyn Ledger>,
+        live: Arc<dyn Live>,
+        clock: Arc<dyn Clock>,
+        accounts: Arc<Accounts>,
+    ) -> Result<Self, StoreError> {
         let Recovered { moved, is_whole } = recover(ledger.as_ref(), live.as_ref())?;
         let queue = Arc::new(Queue::new(CAPACITY));
         let state = Arc::new(State { forgets: AtomicBool::new(!is_whole), ..State::default() });
@@ -171,6 +177,7 @@ impl Recorder {
             live: Arc::clone(&live),
             clock,
             state: Arc::clone(&state),
+            accounts,
             moved,
             since_checkpoint: 0,
             until_tidy: TIDY_EVERY,
@@ -195,11 +202,11 @@ impl Recorder {
     }
 
     /// Queues a recording that will be durable within about a millisecond, and
-    /// answers at once. Waits like [`Self::record`] while the ledger is failing,
-    /// and where an order that may take the right away came first: what is
+    /// answers at once. Waits like [`Self::record`] while the ledger is failing, where
+    /// it spends something, and where an order that may take the right away came first: what is
     /// answered early is never turned away later.
     pub async fn record_grouped(&self, recording: Recording) -> Result<Receipt, RecordError> {
-        if self.failure().is_some() {
+        if self.failure().is_some() || recording.spending.is_some() {
             return self.record(recording).await;
         }
         let permit = recording.draft.is_allow().then_some(Permit { position: None });
@@ -334,12 +341,15 @@ struct Sealed {
     batch: Batch,
     /// Where the chains that it moves stand.
     heads: Chains,
+    /// What it costs.
+    dues: Dues,
 }
 
 struct Writer {
     ledger: Arc<dyn Ledger>,
     live: Arc<dyn Live>,
     state: Arc<State>,
+    accounts: Arc<Accounts>,
     /// Chains that moved since the last checkpoint.
     moved: Chains,
     since_checkpoint: u64,
@@ -397,7 +407,7 @@ impl Writer {
 
     /// Seals and commits. On success everyone is answered and the batch empty.
     fn try_commit(&mut self, waiting: &mut Vec<Waiting>) -> Result<(), StoreError> {
-        let Sealed { mut batch, heads, .. } = self.seal(waiting)?;
+        let Sealed { mut batch, heads, dues, .. } = self.seal(waiting)?;
         if batch.entries.is_empty() {
             return Ok(());
         }
@@ -409,7 +419,9 @@ impl Writer {
             all.extend(heads.iter().map(|(id, chain)| (id.clone(), *chain)));
             batch.chains = all.into_iter().collect();
         }
+        batch.writes.extend(dues.writes(&self.accounts));
         let first = self.ledger.commit(&batch)?;
+        dues.settle(&self.accounts);
         self.since_checkpoint = if checkpoints { 0 } else { self.since_checkpoint + count };
         self.until_tidy = self.until_tidy.saturating_sub(count);
         if self.until_tidy == 0 {
@@ -427,7 +439,8 @@ impl Writer {
     /// answered, and leave `waiting`.
     fn seal(&self, waiting: &mut Vec<Waiting>) -> Result<Sealed, StoreError> {
         let batch = Batch { entries: Vec::with_capacity(waiting.len()), ..Batch::default() };
-        let mut sealed = Sealed { epoch: self.live.epoch(), revoked: false, batch, heads: Chains::default() };
+        let mut sealed =
+            Sealed { epoch: self.live.epoch(), revoked: false, batch, heads: Chains::default(), dues: Dues::default() };
         let mut failed = None;
         waiting.retain_mut(|w| {
             let stays = failed.is_some()
@@ -444,7 +457,8 @@ impl Writer {
     }
 
     /// Whether the recording stands: nothing before it, here or earlier in the same
-    /// batch, took its right away, or was taken in that it was decided without.
+    /// batch, took its right away, used up what it costs, or was taken in that it was
+    /// decided without.
     fn seal_one(&self, recording: &Recording, sealed: &mut Sealed) -> Result<bool, StoreError> {
         let id = recording.draft.chain();
         let before = self.standing(id, &sealed.heads)?;
@@ -459,6 +473,9 @@ impl Writer {
             if !covered {
                 return Ok(false);
             }
+        }
+        if recording.spending.as_ref().is_some_and(|spending| !sealed.dues.pay(&self.accounts, spending)) {
+            return Ok(false);
         }
         sealed.revoked |= recording.revokes;
         let (bytes, after) = recording.draft.seal(before);

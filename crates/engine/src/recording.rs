@@ -5,6 +5,8 @@ use countersign_core::taint::Taint;
 use countersign_evidence::entry::Draft;
 use countersign_store::Write;
 
+use crate::accounts::Spending;
+
 pub(crate) type Apply = Box<dyn FnOnce() + Send>;
 
 /// One thing to record.
@@ -15,6 +17,7 @@ pub struct Recording {
     pub(crate) epoch: Option<u64>,
     pub(crate) revokes: bool,
     pub(crate) under: Option<Under>,
+    pub(crate) spending: Option<Spending>,
 }
 
 /// The taint that something was decided under.
@@ -35,7 +38,7 @@ impl Recording {
     /// Records `draft`.
     #[must_use]
     pub const fn new(draft: Draft) -> Self {
-        Self { draft, writes: Vec::new(), apply: None, epoch: None, revokes: false, under: None }
+        Self { draft, writes: Vec::new(), apply: None, epoch: None, revokes: false, under: None, spending: None }
     }
 
     /// Turns the recording away if the revocation epoch is no longer `epoch`.
@@ -50,6 +53,14 @@ impl Recording {
     #[must_use]
     pub fn decided_under(mut self, taint: Taint, elsewhere: Vec<ChainId>) -> Self {
         self.under = Some(Under { taint, elsewhere });
+        self
+    }
+
+    /// Costs `spending`. Turns the recording away if that is a call which one of those who
+    /// pay may not make any more.
+    #[must_use]
+    pub(crate) fn paid_by(mut self, spending: Option<Spending>) -> Self {
+        self.spending = spending;
         self
     }
 

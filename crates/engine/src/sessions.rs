@@ -12,6 +12,7 @@ use countersign_core::seal::Sealed;
 use countersign_core::session::{Mode, Session, Source};
 use countersign_evidence::event::Event;
 
+use crate::accounts::Spending;
 use crate::ask::TRIES;
 use crate::caller::Caller;
 use crate::changes::Changes;
@@ -217,12 +218,14 @@ impl Engine {
         caller: &Caller,
         event: &E,
         chain: impl Fn() -> ChainId,
+        spending: Option<Spending>,
     ) -> Result<(), Error> {
         for _ in 0..TRIES {
             // The epoch first: what changes after this line turns the recording away.
             let epoch = self.live.epoch();
             let draft = self.draft(chain(), &caller.org, event)?;
-            match self.recorder.record(Recording::new(draft).decided_in(epoch)).await {
+            let recording = Recording::new(draft).decided_in(epoch).paid_by(spending.clone());
+            match self.recorder.record(recording).await {
                 Err(RecordError::Superseded) => {}
                 other => return other.map(|_| ()).map_err(Error::from),
             }

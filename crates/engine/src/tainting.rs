@@ -140,7 +140,7 @@ impl Engine {
             session: None,
             tool: Cow::Borrowed(tool),
         };
-        self.record_on(caller, &event, || bearer.clone()).await
+        self.record_on(caller, &event, || bearer.clone(), None).await
     }
 
     /// Takes what a tool returned into a session, for good: what it says is looked at and
@@ -172,7 +172,7 @@ impl Engine {
             let now = self.registry.sessions.get(&caller.org, session);
             now.map_or_else(|| ChainId::from(&taker.agent), |now| chain_for(now.value.unchecked()))
         };
-        self.record_on(caller, &event, bearer).await?;
+        self.record_on(caller, &event, bearer, None).await?;
         Ok(TakenIn { findings: looked.findings, added, held })
     }
 }

@@ -63,13 +63,13 @@ impl Engine {
                 success: report.success,
                 tool: Cow::Borrowed(clip(&report.tool, 256)),
             };
-            self.record_on(caller, &event, || self.chain_for_report(caller, &known, session)).await?;
+            self.record_on(caller, &event, || self.chain_for_report(caller, &known, session), None).await?;
             self.move_circuit(agent, report);
         }
         Ok(reports.len())
     }
 
-    fn chain_for_report(&self, caller: &Caller, agent: &Stored<Agent>, session: Option<&str>) -> ChainId {
+    pub(crate) fn chain_for_report(&self, caller: &Caller, agent: &Stored<Agent>, session: Option<&str>) -> ChainId {
         let id = &agent.value.id;
         match session {
             Some(name) if name.starts_with(SessionId::PREFIX) => match self.registry.sessions.get(&caller.org, name) {

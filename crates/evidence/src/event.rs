@@ -327,6 +327,24 @@ impl Event for Taken<'_> {
     }
 }
 
+/// What an agent's models used, as its caller reports it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Usage<'a> {
+    /// The agent.
+    pub agent: &'a str,
+    /// The key that reported.
+    pub by: &'a str,
+    /// The session, as the reporter names it.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub session: Option<Cow<'a, str>>,
+    /// How many tokens.
+    pub tokens: u64,
+}
+
+impl Event for Usage<'_> {
+    const KIND: &'static str = "usage";
+}
+
 /// What came of an action, as its agent reports it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome<'a> {

@@ -73,6 +73,8 @@ pub(crate) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(agents::suspend))
         .routes(routes!(agents::resume))
         .routes(routes!(agents::change_rights))
+        .routes(routes!(agents::budget))
+        .routes(routes!(agents::report_usage))
         .routes(routes!(tokens::issue))
         .routes(routes!(tokens::introspect))
         .routes(routes!(tokens::revoke))

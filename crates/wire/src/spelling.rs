@@ -35,6 +35,15 @@ where
     empty_as_none(deserializer).map(Option::unwrap_or_default)
 }
 
+/// Tells `null`, which is given, from nothing at all.
+pub(crate) fn given<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 /// The reason of a revocation where none is given.
 pub(crate) fn manual_revocation() -> String {
     "manual_revocation".to_owned()

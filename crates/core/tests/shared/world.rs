@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use countersign_core::agent::{Agent, Status, Stop};
 use countersign_core::approval::Approval;
+use countersign_core::budget::{Budget, Overdrawn};
 use countersign_core::capability::Pattern;
 use countersign_core::chain::Tally;
 use countersign_core::classify::Classification;
@@ -33,6 +34,7 @@ pub struct World {
     pub tool_needs_approval: bool,
     pub agent_wait: Option<Duration>,
     pub tool_wait: Option<Duration>,
+    pub overdrawn: Option<Overdrawn>,
     pub circuit_wait: Option<Duration>,
     pub tally: Tally,
     pub taint: Taint,
@@ -106,6 +108,7 @@ impl World {
                 status: Status::Active,
                 capabilities: everything(),
                 blocked: Vec::new(),
+                budget: Budget::default(),
                 metadata: "{}".to_owned(),
                 created_at: clock("00:00:00"),
             },
@@ -118,6 +121,7 @@ impl World {
             tool_needs_approval: false,
             agent_wait: None,
             tool_wait: None,
+            overdrawn: None,
             circuit_wait: None,
             tally: Tally::default(),
             taint: Taint::NONE,
@@ -161,6 +165,7 @@ impl World {
             tool_needs_approval: self.tool_needs_approval,
             agent_wait: self.agent_wait,
             tool_wait: self.tool_wait,
+            overdrawn: self.overdrawn,
             circuit_wait: self.circuit_wait,
             tally: self.tally,
             taint: self.taint,

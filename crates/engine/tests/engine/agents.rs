@@ -1,7 +1,7 @@
 //! Agents: a name, a key where they have one, and what they may do.
 
 use countersign_core::id::AgentId;
-use countersign_engine::NewAgent;
+use countersign_engine::{NewAgent, Rights};
 
 use crate::world::{World, ask, lending, new_agent, patterns, refusal, word};
 
@@ -82,8 +82,8 @@ async fn no_agent_changes_countersign_itself() {
 }
 
 async fn may(world: &World, agent: &AgentId, capabilities: &[&str]) {
-    let (admin, capabilities) = (&world.org.admin, patterns(capabilities));
-    world.engine.change_rights(admin, agent.as_str(), Some(capabilities), None).await.unwrap();
+    let rights = Rights { capabilities: Some(patterns(capabilities)), ..Rights::default() };
+    world.engine.change_rights(&world.org.admin, agent.as_str(), rights).await.unwrap();
 }
 
 #[tokio::test]
@@ -125,7 +125,8 @@ async fn a_right_that_is_taken_away_counts_for_what_is_decided_meanwhile() {
     let agent = world.agent("worker", &["*"]).await;
     let (engine, admin, id) = (world.engine.clone(), world.org.admin.clone(), agent.clone());
     world.hold(&agent).await;
-    let taking = async move { engine.change_rights(&admin, id.as_str(), None, Some(patterns(&["get_*"]))).await };
+    let rights = Rights { blocked: Some(patterns(&["get_*"])), ..Rights::default() };
+    let taking = async move { engine.change_rights(&admin, id.as_str(), rights).await };
     let taking = world.started(taking).await;
     let asking = world.asking(&world.org.runtime, &agent, None, "get_mail").await;
     world.tap.release();
@@ -140,6 +141,6 @@ async fn only_an_administrator_changes_what_an_agent_of_its_own_organisation_may
     let (own, developer) = (world.key_of(&agent).await, world.engine.developer().unwrap());
     let other = world.other_org().await.admin;
     for (caller, code) in [(&own, "role_insufficient"), (&developer, "role_insufficient"), (&other, "not_found")] {
-        assert_eq!(refusal(world.engine.change_rights(caller, agent.as_str(), None, None).await), code);
+        assert_eq!(refusal(world.engine.change_rights(caller, agent.as_str(), Rights::default()).await), code);
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod agents;
+mod budgets;
 mod checks;
 mod content;
 mod counters;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::approval;
+use countersign_core::budget::Budget;
 use countersign_core::capability::Pattern;
 use countersign_core::chain::{Chain, Tally};
 use countersign_core::id::{AgentId, ApprovalId, ChainId, OrgId};
@@ -441,6 +442,7 @@ pub fn new_agent(name: &str) -> NewAgent {
         framework: "none".into(),
         public_key: None,
         capabilities: patterns(&["*"]),
+        budget: Budget::default(),
         blocked: Vec::new(),
         metadata: "{}".into(),
     }

@@ -2,9 +2,11 @@
 
 use axum::extract::State;
 use countersign_core::id::OrgId;
-use countersign_engine::{Caller, NewAgent};
+use countersign_engine::{Caller, NewAgent, Rights};
 use countersign_wire::rest::Done;
-use countersign_wire::rest::agent::{Agent, AgentCreate, AgentCreated, AgentQuery, AgentRevoke, AgentRights, Agents};
+use countersign_wire::rest::agent::{
+    Agent, AgentCreate, AgentCreated, AgentQuery, AgentRevoke, AgentRights, Agents, BudgetChange, Spent, UsageReport,
+};
 
 use super::{Answer, created, done, ok};
 use crate::body::Body;
@@ -34,6 +36,7 @@ pub(crate) async fn register(State(surface): State<Surface>, Who(caller): Who, B
         public_key: new.public_key,
         capabilities: new.capabilities,
         blocked: new.blocked,
+        budget: new.budget.into(),
         metadata: new.metadata.as_str().to_owned(),
     };
     created(&AgentCreated::from(&surface.engine.register_agent(&caller, new).await?))
@@ -96,6 +99,41 @@ pub(crate) async fn change_rights(
     Path(id): Path<String>,
     Body(rights): Body<AgentRights>,
 ) -> Answer {
-    let AgentRights { capabilities, blocked } = rights;
-    ok(&Agent::from(&surface.engine.change_rights(&caller, &id, capabilities, blocked).await?))
+    let AgentRights { capabilities, blocked, budget } = rights;
+    let BudgetChange { calls_per_day, tokens_per_day } = budget;
+    let rights = Rights { capabilities, blocked, calls_per_day, tokens_per_day };
+    ok(&Agent::from(&surface.engine.change_rights(&caller, &id, rights).await?))
+}
+
+/// What an agent may spend today, and what it has spent.
+#[utoipa::path(get, path = "/api/v1/agents/{id}/budget", tag = "agents", params(("id" = String, Path)),
+    responses((status = 200, body = Spent), (status = 404, description = "no such agent")))]
+pub(crate) async fn budget(State(surface): State<Surface>, Who(caller): Who, Path(id): Path<String>) -> Answer {
+    ok(&spelled(&id, surface.engine.spent(&caller, &id)?))
+}
+
+/// Reports how many tokens an agent's models used, so that they count.
+#[utoipa::path(post, path = "/api/v1/agents/{id}/usage", tag = "agents", params(("id" = String, Path)),
+    request_body = UsageReport,
+    responses((status = 200, body = Spent), (status = 404, description = "no such agent")))]
+pub(crate) async fn report_usage(
+    State(surface): State<Surface>,
+    Who(caller): Who,
+    Path(id): Path<String>,
+    Body(report): Body<UsageReport>,
+) -> Answer {
+    let session = report.session_id.as_deref();
+    ok(&spelled(&id, surface.engine.report_tokens(&caller, &id, session, report.tokens).await?))
+}
+
+fn spelled(id: &str, spent: countersign_engine::Spent) -> Spent {
+    let countersign_engine::Spent { budget, account } = spent;
+    Spent {
+        agent_id: id.to_owned(),
+        calls_per_day: budget.calls_per_day,
+        calls: account.calls,
+        tokens_per_day: budget.tokens_per_day,
+        tokens: account.tokens,
+        resets_at: account.ends_at().into(),
+    }
 }

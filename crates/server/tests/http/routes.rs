@@ -52,6 +52,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v1/agents/{agent}/suspend", ADMINISTER, 200, r#"{"reason":"a look"}"#),
     route("POST", "/api/v1/agents/{agent}/resume", ADMINISTER, 200, ""),
     route("PUT", "/api/v1/agents/{agent}/capabilities", ADMINISTER, 200, r#"{"capabilities":["get_*"],"blocked":[]}"#),
+    route("GET", "/api/v1/agents/{agent}/budget", READ, 200, ""),
+    route("POST", "/api/v1/agents/{agent}/usage", ASK, 200, r#"{"tokens":5}"#),
     route("POST", "/api/v1/agent-tokens/issue", ISSUE, 200, r#"{"agent_id":"{agent}","scopes":["a"],"ttl":300}"#),
     route("POST", "/api/v1/agent-tokens/introspect", READ, 200, r#"{"token":"{token}","target":null}"#),
     route("POST", "/api/v1/agent-tokens/revoke", ISSUE, 200, r#"{"token":"{token}","reason":"done"}"#),

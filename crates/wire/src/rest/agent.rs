@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::texts;
 use super::word::AgentStatus;
 use crate::raw::JsonObject;
-use crate::spelling::{empty_as_none, filled, manual_revocation, null_as_default, reason};
+use crate::spelling::{empty_as_none, filled, given, manual_revocation, null_as_default, reason};
 use crate::time::Time;
 
 /// Registers an agent.
@@ -28,6 +28,10 @@ pub struct AgentCreate {
     #[serde(default, deserialize_with = "null_as_default")]
     #[schema(value_type = Vec<String>)]
     pub blocked: Vec<Pattern>,
+    /// What it may spend in a day. Without limit where it is left out.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schema(value_type = Option<Budget>)]
+    pub budget: Budget,
     /// Notes of the registrant's own. Stored and returned unread.
     #[serde(default, deserialize_with = "null_as_default")]
     pub metadata: JsonObject,
@@ -77,6 +81,81 @@ pub struct AgentRights {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     pub blocked: Option<Vec<Pattern>>,
+    /// What it may spend in a day from now on.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schema(value_type = Option<BudgetChange>)]
+    pub budget: BudgetChange,
+}
+
+/// What an agent may spend in a day of UTC. What is left out is without limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Budget {
+    /// How many calls may be allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub calls_per_day: Option<u64>,
+    /// How many tokens its models may use, as they are reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub tokens_per_day: Option<u64>,
+}
+
+impl From<countersign_core::budget::Budget> for Budget {
+    fn from(budget: countersign_core::budget::Budget) -> Self {
+        let countersign_core::budget::Budget { calls_per_day, tokens_per_day } = budget;
+        Self { calls_per_day, tokens_per_day }
+    }
+}
+
+impl From<Budget> for countersign_core::budget::Budget {
+    fn from(budget: Budget) -> Self {
+        let Budget { calls_per_day, tokens_per_day } = budget;
+        Self { calls_per_day, tokens_per_day }
+    }
+}
+
+/// Changes a budget. What is left out stays; `null` is without limit.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+pub struct BudgetChange {
+    /// How many calls may be allowed.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    pub calls_per_day: Option<Option<u64>>,
+    /// How many tokens its models may use, as they are reported.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
+    pub tokens_per_day: Option<Option<u64>>,
+}
+
+/// Reports what an agent's models used.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct UsageReport {
+    /// How many tokens, since the last report.
+    pub tokens: u64,
+    /// The session they were used in.
+    #[serde(default, deserialize_with = "empty_as_none")]
+    pub session_id: Option<String>,
+}
+
+/// What an agent may spend today, and what it has spent.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Spent {
+    /// The agent.
+    pub agent_id: String,
+    /// How many calls may be allowed in a day; absent where they are without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub calls_per_day: Option<u64>,
+    /// How many were allowed today. Counted while the agent has a budget.
+    pub calls: u64,
+    /// How many tokens may be used in a day; absent where they are without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub tokens_per_day: Option<u64>,
+    /// How many were reported today.
+    pub tokens: u64,
+    /// When the day ends, and all of it may be spent again.
+    pub resets_at: Time,
 }
 
 /// A registered agent.
@@ -98,6 +177,10 @@ pub struct Agent {
     pub capabilities: Vec<String>,
     /// What it may not do, whatever its capabilities say.
     pub blocked: Vec<String>,
+    /// What it may spend in a day; absent where it is without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub budget: Option<Budget>,
     /// What its registrant noted.
     pub metadata: JsonObject,
     /// When it was registered.
@@ -115,6 +198,7 @@ impl From<&countersign_core::agent::Agent> for Agent {
             status: agent.status.into(),
             capabilities: texts(&agent.capabilities),
             blocked: texts(&agent.blocked),
+            budget: (!agent.budget.is_unlimited()).then(|| agent.budget.into()),
             metadata: JsonObject::from_stored(&agent.metadata),
             created_at: agent.created_at.into(),
         }
@@ -167,6 +251,7 @@ mod tests {
             status: Status::Active,
             capabilities: vec![Pattern::new("files:*"), Pattern::new("read_file")],
             blocked: Vec::new(),
+            budget: countersign_core::budget::Budget::default(),
             metadata: metadata.into(),
             created_at: Timestamp::from_millis(0),
         }
@@ -193,6 +278,40 @@ mod tests {
         golden::check(&agent, &spelled());
         golden::check(&Agents { agents: vec![agent] }, &json!({"agents": [spelled()]}));
         golden::check(&Agents { agents: vec![] }, &json!({"agents": []}));
+    }
+
+    #[test]
+    fn a_budget_is_there_where_there_is_one() {
+        let mut agent = agent(r#"{"team":"billing"}"#);
+        agent.budget.tokens_per_day = Some(1_000);
+        let mut expected = spelled();
+        expected["budget"] = json!({"tokens_per_day": 1_000});
+        golden::check(&Agent::from(&agent), &expected);
+        let resets_at = Timestamp::from_millis(0).into();
+        let spent = Spent {
+            agent_id: "agent_1".into(),
+            calls_per_day: Some(10),
+            calls: 3,
+            tokens_per_day: None,
+            tokens: 0,
+            resets_at,
+        };
+        let expected = json!({"agent_id": "agent_1", "calls_per_day": 10, "calls": 3, "tokens": 0,
+            "resets_at": "1970-01-01T00:00:00.000Z"});
+        golden::check(&spent, &expected);
+    }
+
+    #[test]
+    fn what_is_left_out_of_a_budget_stays_and_null_is_without_limit() {
+        let change = |body: &str| parse::<AgentRights>(body.as_bytes()).map(|rights| rights.budget);
+        let nothing = change("{}").unwrap();
+        assert_eq!((nothing.calls_per_day, nothing.tokens_per_day), (None, None));
+        let lifted = change(r#"{"budget":{"calls_per_day":null,"tokens_per_day":5}}"#).unwrap();
+        assert_eq!((lifted.calls_per_day, lifted.tokens_per_day), (Some(None), Some(Some(5))));
+        for wrong in ["-1", "1.5", "\"5\""] {
+            let why = change(&format!(r#"{{"budget":{{"calls_per_day":{wrong}}}}}"#)).unwrap_err().to_string();
+            assert!(why.starts_with("`budget.calls_per_day`: "), "{why}");
+        }
     }
 
     #[test]
