@@ -7,7 +7,7 @@ use countersign_core::{Digest, Effect, Timestamp};
 use countersign_evidence::entry::Draft;
 use countersign_evidence::event::{
     Action, Approval, Change, Content, ContentFinding, Decision, Event, Finding, Judgement, LogKey, Outcome, Points,
-    Policies, Publication, Rejection, Review, Revocation, Risk, Scored, Sets, Shadow, Taken, Trace,
+    Policies, Publication, Rejection, Review, Revocation, Risk, Scored, Sets, Shadow, Taken, Trace, Usage,
 };
 
 /// The kind of an event, what it adds to a tally, and its entry but for its place.
@@ -109,6 +109,12 @@ fn taken(chain: &ChainId, text: &str) -> [Sample; 2] {
     [sample(chain, &taken), sample(chain, &Taken { content: nothing, session: None, ..taken.clone() })]
 }
 
+/// What models used, in a session and outside.
+fn usage(chain: &ChainId, text: &str) -> [Sample; 2] {
+    let usage = Usage { agent: "agent_1", by: "key_1", session: Some(text.into()), tokens: 1_834 };
+    [sample(chain, &usage), sample(chain, &Usage { session: None, ..usage.clone() })]
+}
+
 /// Every kind of event, saying everything it can, then saying as little as it can.
 pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
     let decision = decision(text, "elevate", Effect::Mutating);
@@ -176,6 +182,7 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
     ];
     samples.extend(log_keys(chain, text));
     samples.extend(taken(chain, text));
+    samples.extend(usage(chain, text));
     samples.extend(about_policies(chain, &decision, text));
     samples
 }
