@@ -16,6 +16,8 @@ mod quote;
 mod rule;
 mod tools;
 mod v4;
+#[cfg(test)]
+mod vectors;
 mod yaml;
 
 use std::fmt;
@@ -23,10 +25,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use countersign_policy::{PolicySet, Source, Tools, format};
-use serde_json::{Map, Value};
 
 use crate::finding::Findings;
 use crate::lower::{Cond, Subject, Unwritten};
+use crate::prove::Call;
 use crate::tools::World;
 
 pub use acs::{Beside, Manifest, Texts, import_acs, resolve};
@@ -114,16 +116,10 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    pub(crate) fn decide(
-        &self,
-        kept: &dyn Fn(usize) -> bool,
-        agent: &str,
-        tool: &str,
-        arguments: &Map<String, Value>,
-    ) -> (Verdict, Option<usize>) {
+    pub(crate) fn decide(&self, kept: &dyn Fn(usize) -> bool, call: Call<'_>) -> (Verdict, Option<usize>) {
         match self {
-            Self::Govern(engine) => engine.decide(kept, agent, tool, arguments),
-            Self::V4(engine) => engine.decide(kept, tool, arguments),
+            Self::Govern(engine) => engine.decide(kept, call),
+            Self::V4(engine) => engine.decide(kept, call),
         }
     }
 }

@@ -58,6 +58,20 @@ struct Asked {
     arguments: Map<String, Value>,
 }
 
+/// A call as a source is asked about it: the tool without its server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub agent: &'a str,
+    pub tool: &'a str,
+    pub arguments: &'a Map<String, Value>,
+}
+
+impl Asked {
+    fn call(&self) -> Call<'_> {
+        Call { agent: &self.agent, tool: &self.tool, arguments: &self.arguments }
+    }
+}
+
 /// What is asked of.
 pub(crate) struct Question<'a> {
     pub document: &'a Document,
@@ -77,9 +91,9 @@ impl Question<'_> {
         let mut cases: BTreeMap<String, (bool, String)> = BTreeMap::new();
         for asked in requests {
             proof.asked += 1;
-            let (verdict, rule) = self.engine.decide(self.kept, &asked.agent, &asked.tool, &asked.arguments);
+            let (verdict, rule) = self.engine.decide(self.kept, asked.call());
             let tool = format!("{}/{}", self.world.server, asked.tool);
-            let decision = decide(worker, &asked, &tool);
+            let decision = decide(worker, asked.call(), &tool);
             if !agree(verdict, &decision) {
                 let policies = said(&decision);
                 let Asked { agent, arguments, .. } = asked;
@@ -107,9 +121,9 @@ impl Question<'_> {
                     set(&mut arguments, path, &value);
                     let asked = Asked { agent: agent.to_owned(), tool: name.clone(), arguments };
                     proof.odd += 1;
-                    let (verdict, _) = self.engine.decide(self.kept, agent, name, &asked.arguments);
+                    let (verdict, _) = self.engine.decide(self.kept, asked.call());
                     let tool = format!("{}/{name}", self.world.server);
-                    let decision = decide(worker, &asked, &tool);
+                    let decision = decide(worker, asked.call(), &tool);
                     if decision.outcome == Outcome::Permit && verdict != Verdict::Allow && !agree(verdict, &decision) {
                         let (agent, arguments, policies) = (asked.agent, asked.arguments, said(&decision));
                         proof.difference = Some(Difference { agent, tool, arguments, source: verdict, policies });
@@ -231,14 +245,15 @@ const fn odd(n: u128) -> u128 {
     n | 1
 }
 
-fn decide(worker: &mut Worker, asked: &Asked, tool: &str) -> Decision {
+/// What the policies say of `tool`, named with its server.
+pub(crate) fn decide(worker: &mut Worker, call: Call<'_>, tool: &str) -> Decision {
     worker.decide(&Request {
         organisation: "acme",
-        agent: &asked.agent,
+        agent: call.agent,
         agent_name: "agent",
         tool,
         effect: classify(tool, None, None).effect,
-        arguments: &asked.arguments,
+        arguments: call.arguments,
         session: None,
         delegation_depth: 0,
         trust: 500,
@@ -248,7 +263,8 @@ fn decide(worker: &mut Worker, asked: &Asked, tool: &str) -> Decision {
     })
 }
 
-fn asks(decision: &Decision) -> bool {
+/// Whether a human is asked first.
+pub(crate) fn asks(decision: &Decision) -> bool {
     decision.obligations().any(|one| matches!(one, Obligation::RequireApproval(_)))
 }
 
@@ -282,7 +298,8 @@ fn combination(values: &Edges, mut n: u128) -> Map<String, Value> {
     arguments
 }
 
-fn set(members: &mut Map<String, Value>, path: &[String], value: &Value) {
+/// Puts `value` to where `path` leads, through objects that are made.
+pub(crate) fn set(members: &mut Map<String, Value>, path: &[String], value: &Value) {
     match path {
         [] => {}
         [last] => {

@@ -41,7 +41,7 @@ pub use policy::{Head, Kind, Policy};
 pub use rego::{Reading, read_rego};
 pub use request::{Request, SessionFacts};
 pub use schema::{text as schema, text_at as schema_at};
-pub use set::{MAX_BYTES, MAX_POLICIES, MAX_POLICY_BYTES, PolicySet};
+pub use set::{MAX_BYTES, MAX_POLICIES, MAX_POLICY_BYTES, PolicySet, split};
 pub use source::{Source, format};
 pub use texts::{Files, MAX_FILES, Texts};
 pub use tools::{Tool, Tools};

@@ -39,21 +39,27 @@ pub struct Reading {
     /// What it reads of `input`: the path as far as it is written out, whether it goes on
     /// with what is only known on a call, and the line.
     pub inputs: Vec<(Vec<String>, bool, usize)>,
+    /// The same of `data`, with what is called there.
+    pub data: Vec<(Vec<String>, bool, usize)>,
 }
 
 /// Reads `source` by itself.
 pub fn read_rego(source: Source<'_>) -> Result<Reading, Vec<Fault>> {
     let module = syntax::read(source)?;
-    let paths = module.rules.iter().flat_map(|node| &node.names).map(|path| graph::full(&module, path));
-    let of_input = |path: syntax::Path| {
+    let of = |root: &str, path: syntax::Path| {
         let (line, _) = crate::fault::position(source.text, path.begin);
         let (first, rest) = path.parts.split_first()?;
-        (first == "input").then(|| (rest.to_vec(), path.goes_on, line))
+        (first == root).then(|| (rest.to_vec(), path.goes_on, line))
     };
+    let full = |path| graph::full(&module, path);
+    let names = || module.rules.iter().flat_map(|node| &node.names).map(full);
+    let calls = module.rules.iter().flat_map(|node| &node.calls).map(full);
+    let imports = module.imports.values().cloned();
     Ok(Reading {
         package: module.package.join("."),
         rules: module.rules.iter().map(|node| node.name.clone()).collect(),
-        inputs: paths.filter_map(of_input).collect(),
+        inputs: names().filter_map(|path| of("input", path)).collect(),
+        data: names().chain(calls).chain(imports).filter_map(|path| of("data", path)).collect(),
     })
 }
 

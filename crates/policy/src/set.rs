@@ -180,14 +180,32 @@ fn within_limits(sources: &[Source<'_>]) -> Result<(), Vec<Fault>> {
     Err(vec![Fault::error("the policies", "", 0, message)])
 }
 
+/// The policies of `source` before anything reads them: the line of each, from 1, and its text.
+///
+/// The error is one that is too long, or too deep for a parser.
+pub fn split<'a>(source: Source<'a>) -> Result<Vec<(usize, &'a str)>, Fault> {
+    let one = |statement: Statement<'a>| {
+        bounded(source, &statement)?;
+        Ok((crate::fault::position(source.text, statement.begin).0, statement.text))
+    };
+    statements(source.text).into_iter().map(one).collect()
+}
+
+/// TRUST: a parser is not asked what could end the process.
+fn bounded(source: Source<'_>, statement: &Statement<'_>) -> Result<(), Fault> {
+    let fault = |message: String| Err(Fault::error(source.file, source.text, statement.begin, message));
+    match (statement.text.len(), statement.depth) {
+        (bytes, _) if bytes > MAX_POLICY_BYTES => {
+            fault(format!("a policy of {bytes} bytes: at most {MAX_POLICY_BYTES}"))
+        }
+        (_, depth) if depth > MAX_DEPTH => fault(format!("a policy nested {depth} deep: at most {MAX_DEPTH}")),
+        _ => Ok(()),
+    }
+}
+
 fn draft<'a>(source: Source<'a>, statement: &Statement<'a>) -> Result<Draft<'a>, Vec<Fault>> {
     let fault = |message: String| vec![Fault::error(source.file, source.text, statement.begin, message)];
-    if statement.text.len() > MAX_POLICY_BYTES {
-        return Err(fault(format!("a policy of {} bytes: at most {MAX_POLICY_BYTES}", statement.text.len())));
-    }
-    if statement.depth > MAX_DEPTH {
-        return Err(fault(format!("a policy nested {} deep: at most {MAX_DEPTH}", statement.depth)));
-    }
+    bounded(source, statement).map_err(|fault| vec![fault])?;
     let parsed = cedar_policy::Policy::parse(Some(PolicyId::new("policy")), statement.text).map_err(|why| {
         why.iter().map(|one| Fault::of_cedar(source.file, source.text, statement.begin, one)).collect::<Vec<_>>()
     })?;

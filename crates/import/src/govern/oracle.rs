@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::condition::Atom;
 use super::{Action, Draft, Strategy};
+use crate::prove::Call;
 use crate::rule::Verdict;
 
 /// The source engine with one document loaded.
@@ -39,17 +40,11 @@ impl Engine {
     }
 
     /// The verdict on a call of `tool`, and the rule that decides, of those that are `kept`.
-    pub(crate) fn decide(
-        &self,
-        kept: &dyn Fn(usize) -> bool,
-        agent: &str,
-        tool: &str,
-        arguments: &Map<String, Value>,
-    ) -> (Verdict, Option<usize>) {
-        if self.agents.as_ref().is_some_and(|agents| !agents.iter().any(|known| known == agent)) {
+    pub(crate) fn decide(&self, kept: &dyn Fn(usize) -> bool, call: Call<'_>) -> (Verdict, Option<usize>) {
+        if self.agents.as_ref().is_some_and(|agents| !agents.iter().any(|known| known == call.agent)) {
             return (Verdict::Deny, None);
         }
-        let context = context(tool, arguments);
+        let context = context(call.tool, call.arguments);
         let mut matched: Vec<&Loaded> =
             self.rules.iter().filter(|rule| kept(rule.number) && rule.matches(&context)).collect();
         matched.sort_by_key(|rule| Reverse(rule.priority));
@@ -136,51 +131,23 @@ fn float(value: &Value) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
     use crate::finding::Findings;
     use crate::govern::{condition, read};
+    use crate::vectors::{self, Vectors, Written};
     use crate::yaml;
 
-    /// Answers of the published package, call by call: `vectors/import/README.md`.
-    #[derive(Deserialize)]
-    struct Vectors {
-        calls: Vec<Call>,
-        conditions: Vec<Condition>,
-        documents: Vec<Written>,
-    }
-
-    #[derive(Deserialize)]
-    struct Call {
-        tool: String,
-        arguments: Map<String, Value>,
-    }
-
-    #[derive(Deserialize)]
-    struct Condition {
-        condition: String,
-        matches: String,
-    }
-
-    #[derive(Deserialize)]
-    struct Written {
-        policy: Value,
-        strategy: String,
-        answers: String,
-    }
-
     fn vectors() -> Vectors {
-        serde_json::from_str(include_str!("../../../../vectors/import/agt-govern.json")).unwrap()
+        vectors::read(include_str!("../../../../vectors/import/agt-govern.json"))
     }
 
     #[test]
     fn every_condition_matches_what_the_published_engine_matches() {
         let Vectors { calls, conditions, .. } = vectors();
         assert!(conditions.len() > 50 && calls.len() > 100);
-        for Condition { condition, matches } in conditions {
-            let parsed = condition::parse(&condition);
-            let holds = |call: &Call| {
+        for vectors::Condition { condition, matches } in conditions {
+            let parsed = condition::parse(condition.as_str().unwrap());
+            let holds = |call: &vectors::Call| {
                 let context = context(&call.tool, &call.arguments);
                 parsed.any.iter().any(|all| all.iter().all(|part| super::holds(&part.atom, &context)))
             };
@@ -201,7 +168,7 @@ mod tests {
             };
             let root = yaml::read(&policy.to_string()).unwrap();
             let (_, engine) = read(&root, strategy, &mut Findings::of("p")).unwrap();
-            let answer = |call: &Call| match engine.decide(&|_| true, "agent_1", &call.tool, &call.arguments).0 {
+            let answer = |call: &vectors::Call| match engine.decide(&|_| true, call.asked()).0 {
                 Verdict::Allow => '1',
                 Verdict::Approve => '?',
                 Verdict::Deny => '0',

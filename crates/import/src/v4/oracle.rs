@@ -6,6 +6,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::{Draft, Operator, TOOL};
+use crate::prove::Call;
 use crate::rule::Verdict;
 
 /// The source engine with one document loaded.
@@ -26,14 +27,9 @@ impl Engine {
     }
 
     /// The verdict on a call of `tool`, and the rule that decides, of those that are `kept`.
-    pub(crate) fn decide(
-        &self,
-        kept: &dyn Fn(usize) -> bool,
-        tool: &str,
-        arguments: &Map<String, Value>,
-    ) -> (Verdict, Option<usize>) {
-        let mut context = arguments.clone();
-        context.extend(TOOL.map(|field| (field.to_owned(), Value::String(tool.to_owned()))));
+    pub(crate) fn decide(&self, kept: &dyn Fn(usize) -> bool, call: Call<'_>) -> (Verdict, Option<usize>) {
+        let mut context = call.arguments.clone();
+        context.extend(TOOL.map(|field| (field.to_owned(), Value::String(call.tool.to_owned()))));
         for rule in self.rules.iter().filter(|rule| kept(rule.number)) {
             match holds(rule, &context) {
                 Ok(true) => return (rule.verdict, Some(rule.number)),
@@ -118,41 +114,14 @@ fn within(item: &Value, whole: &Value) -> Result<bool, Raised> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
     use crate::finding::Findings;
     use crate::v4::read;
+    use crate::vectors::{self, Vectors, Written};
     use crate::yaml;
 
-    /// Answers of the published package, call by call: `vectors/import/README.md`.
-    #[derive(Deserialize)]
-    struct Vectors {
-        calls: Vec<Call>,
-        conditions: Vec<Condition>,
-        documents: Vec<Written>,
-    }
-
-    #[derive(Deserialize)]
-    struct Call {
-        tool: String,
-        arguments: Map<String, Value>,
-    }
-
-    #[derive(Deserialize)]
-    struct Condition {
-        condition: Value,
-        matches: String,
-    }
-
-    #[derive(Deserialize)]
-    struct Written {
-        policy: Value,
-        answers: String,
-    }
-
     fn vectors() -> Vectors {
-        serde_json::from_str(include_str!("../../../../vectors/import/agt-v4.json")).unwrap()
+        vectors::read(include_str!("../../../../vectors/import/agt-v4.json"))
     }
 
     fn engine(policy: &Value) -> Engine {
@@ -163,10 +132,10 @@ mod tests {
     fn every_condition_matches_what_the_published_engine_matches() {
         let Vectors { calls, conditions, .. } = vectors();
         assert!(conditions.len() > 50 && calls.len() > 100);
-        for Condition { condition, matches } in conditions {
+        for vectors::Condition { condition, matches } in conditions {
             let engine =
                 engine(&serde_json::json!({"rules": [{"name": "r", "action": "deny", "condition": condition}]}));
-            let holds = |call: &Call| {
+            let holds = |call: &vectors::Call| {
                 let mut context = call.arguments.clone();
                 context.extend(TOOL.map(|field| (field.to_owned(), Value::String(call.tool.clone()))));
                 match holds(&engine.rules[0], &context) {
@@ -184,9 +153,9 @@ mod tests {
     fn every_document_is_answered_as_the_published_engine_answers_it() {
         let Vectors { calls, documents, .. } = vectors();
         assert!(documents.len() >= 40);
-        for Written { policy, answers } in documents {
+        for Written { policy, answers, .. } in documents {
             let engine = engine(&policy);
-            let answer = |call: &Call| match engine.decide(&|_| true, &call.tool, &call.arguments).0 {
+            let answer = |call: &vectors::Call| match engine.decide(&|_| true, call.asked()).0 {
                 Verdict::Deny => '0',
                 _ => '1',
             };
