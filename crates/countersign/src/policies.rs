@@ -146,15 +146,6 @@ impl Folder {
     }
 }
 
-/// Every Rego file below `folder`.
-pub fn list_rego(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    list(folder, 0, &mut found)?;
-    found.retain(|path| path.extension() == Some("rego".as_ref()));
-    found.sort();
-    Ok(found)
-}
-
 /// Every file below `folder`, into `found`.
 fn list(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     let unread = || format!("cannot read the folder `{}`", folder.display());

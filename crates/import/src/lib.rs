@@ -31,7 +31,7 @@ use crate::lower::{Cond, Subject, Unwritten};
 use crate::prove::Call;
 use crate::tools::World;
 
-pub use acs::{Beside, Manifest, Texts, import_acs, resolve};
+pub use acs::{Beside, Manifest, import_acs, resolve};
 pub use finding::{Finding, Severity};
 pub use govern::Strategy;
 pub use prove::{Difference, Proof};

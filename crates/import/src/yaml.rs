@@ -131,6 +131,18 @@ impl Node {
         if matches!(found.value, Value::Null) { None } else { Some(found) }
     }
 
+    /// The member `name`, to be changed.
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Self> {
+        let Value::Object(members) = &mut self.value else { return None };
+        members.iter_mut().find(|(known, _)| known == name).map(|(_, node)| node)
+    }
+
+    /// The values of the members, to be changed.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Self> {
+        let members = if let Value::Object(members) = &mut self.value { members.as_mut_slice() } else { &mut [] };
+        members.iter_mut().map(|(_, node)| node)
+    }
+
     /// As JSON. `None`: something in it is [`Value::Odd`].
     pub(crate) fn json(&self) -> Option<serde_json::Value> {
         Some(match &self.value {

@@ -26,15 +26,22 @@ const POINTS: [&str; 8] = [
 /// How deep manifests may extend each other.
 const MAX_DEPTH: usize = 16;
 
-/// Texts and what they are called, or why there are none.
-pub type Texts = Result<Vec<(String, String)>, String>;
-
-/// What is beside a manifest: paths are below its folder, with `/`.
+/// What is beside a manifest: paths are below its folder, with `/`. Errors say why there is nothing.
 pub struct Beside<'a> {
-    /// The text of a manifest. The error says why there is none.
-    pub text: &'a dyn Fn(&str) -> Result<String, String>,
-    /// Every Rego file of a folder: its path and text.
-    pub rego: &'a dyn Fn(&str) -> Texts,
+    /// What is in a file.
+    pub read: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+    /// Every file below a folder; of a file itself.
+    pub list: &'a dyn Fn(&str) -> Result<Vec<String>, String>,
+}
+
+/// The text of the file at `path`.
+pub(crate) fn text_at(path: &str, beside: &Beside<'_>) -> Result<String, String> {
+    String::from_utf8((beside.read)(path)?).map_err(|why| format!("`{path}`: {why}"))
+}
+
+/// Whether the name of `file` ends with `.` and `end`.
+pub(crate) fn is_a(file: &str, end: &str) -> bool {
+    std::path::Path::new(file).extension() == Some(end.as_ref())
 }
 
 /// A manifest with everything it extends.
@@ -65,51 +72,88 @@ pub fn resolve(text: &str, file: &str, beside: &Beside<'_>) -> Result<Manifest, 
 /// `open`: the manifests that are being read, each extending the next.
 fn with_extends(text: &str, file: &str, open: &mut Vec<String>, beside: &Beside<'_>) -> Result<Node, Unreadable> {
     let unreadable = |(line, message)| Unreadable { file: file.to_owned(), line, message };
-    let root = yaml::read(text).map_err(unreadable)?;
+    let mut root = yaml::read(text).map_err(unreadable)?;
     let own = if open.is_empty() { file.rsplit('/').next().unwrap_or(file).to_owned() } else { file.to_owned() };
     open.push(own);
     let mut merged = Node { line: 1, value: Value::Object(Vec::new()) };
     for entry in root.get("extends").and_then(Node::items).unwrap_or_default() {
-        let path = below(open.last().map_or("", String::as_str), entry).map_err(unreadable)?;
+        let path = extended(open.last().map_or("", String::as_str), entry).map_err(unreadable)?;
         if open.contains(&path) {
             return Err(unreadable((entry.line, format!("`{path}` extends itself"))));
         }
         if open.len() >= MAX_DEPTH {
             return Err(unreadable((entry.line, format!("manifests extend each other more than {MAX_DEPTH} deep"))));
         }
-        let text = (beside.text)(&path).map_err(|why| unreadable((entry.line, why)))?;
+        let text = text_at(&path, beside).map_err(|why| unreadable((entry.line, why)))?;
         let base = with_extends(&text, &path, open, beside)?;
         merge(&mut merged, &base, &mut Vec::new()).map_err(unreadable)?;
     }
-    open.pop();
+    if let Some((folder, _)) = open.pop().as_deref().and_then(|own| own.rsplit_once('/')) {
+        relocate(&mut root, folder);
+    }
     merge(&mut merged, &root, &mut Vec::new()).map_err(unreadable)?;
     Ok(merged)
 }
 
-/// The path of an entry of `extends`, below the folder of the first manifest.
-fn below(from: &str, entry: &Node) -> Result<String, (usize, String)> {
+/// The path of an entry of `extends` in the manifest `from`, below the folder of the first one.
+fn extended(from: &str, entry: &Node) -> Result<String, (usize, String)> {
     let Some(path) = entry.text() else {
         return Err((
             entry.line,
             "`extends` names a URL: nothing is fetched; keep a copy beside the manifest".to_owned(),
         ));
     };
+    let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
+    below(folder, path).map_err(|why| (entry.line, why))
+}
+
+/// `path` from `folder`, without `.` and `..`.
+pub(crate) fn below(folder: &str, path: &str) -> Result<String, String> {
     if path.contains("://") {
-        return Err((entry.line, format!("`{path}`: nothing is fetched; keep a copy beside the manifest")));
+        return Err(format!("`{path}`: nothing is fetched; keep a copy beside the manifest"));
     }
-    let mut parts: Vec<&str> = from.rsplit_once('/').map_or(Vec::new(), |(folder, _)| folder.split('/').collect());
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    if path.starts_with('/') {
+        return Err(format!("`{path}` is not below the manifest's folder"));
+    }
     for part in path.split('/') {
         match part {
-            "" if parts.is_empty() => return Err((entry.line, format!("`{path}` is not below the manifest's folder"))),
             "" | "." => {}
             ".." => {
-                let out = || (entry.line, format!("`{path}` leads out of the manifest's folder"));
-                parts.pop().ok_or_else(out)?;
+                parts.pop().ok_or_else(|| format!("`{path}` leads out of the manifest's folder"))?;
             }
             part => parts.push(part),
         }
     }
     Ok(parts.join("/"))
+}
+
+/// What names a file in a policy, or where one is bound.
+const PATHS: [&str; 6] = ["bundle", "data", "data_paths", "policy_path", "entities_path", "schema_path"];
+
+/// Paths of a manifest in `folder` are from there.
+fn relocate(root: &mut Node, folder: &str) {
+    let policies = root.get_mut("policies").into_iter().flat_map(Node::values_mut);
+    policies.for_each(|policy| relocate_in(policy, folder));
+    let points = root.get_mut("intervention_points").into_iter().flat_map(Node::values_mut);
+    points.filter_map(|point| point.get_mut("policy")).for_each(|binding| relocate_in(binding, folder));
+}
+
+fn relocate_in(policy: &mut Node, folder: &str) {
+    let from_here = |node: &mut Node| {
+        if let Value::Text(path) = &mut node.value
+            && !path.starts_with('/')
+        {
+            *path = format!("{folder}/{path}");
+        }
+    };
+    for key in PATHS {
+        let Some(node) = policy.get_mut(key) else { continue };
+        match &mut node.value {
+            Value::List(items) => items.iter_mut().for_each(from_here),
+            _ => from_here(node),
+        }
+    }
 }
 
 /// Adds `more` to `all`: what both have must be the same.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use countersign_import::{Beside, Difference, Imported, Kind, Options, Strategy, Unreadable, import, import_acs};
@@ -48,7 +48,7 @@ enum From {
     AgtGovern,
     /// Rule documents of AGT, versions 1 to 4
     AgtV4,
-    /// A manifest of the Agent Control Specification, with the Rego it names
+    /// A manifest of the Agent Control Specification, with the Rego or Cedar it names
     Acs,
 }
 
@@ -101,23 +101,48 @@ impl Import {
     }
 }
 
+/// The most files below a folder that a manifest names.
+const MAX_FILES: usize = 1000;
+/// How deep its folders may be.
+const MAX_DEPTH: usize = 16;
+
 /// Imports a manifest with what is in its folder.
 fn acs(text: &str, options: &Options<'_>, file: &Path) -> Result<Imported, Unreadable> {
     let folder = file.parent().unwrap_or(Path::new(""));
-    let read = |path: &Path| fs::read_to_string(path).map_err(|why| format!("cannot read `{}`: {why}", path.display()));
-    let text_of = |path: &str| read(&folder.join(path));
-    let rego = |bundle: &str| {
-        let mut files = Vec::new();
-        let found = crate::policies::list_rego(&folder.join(bundle)).map_err(|why| format!("{why:#}"))?;
-        for path in found {
-            let name = path.strip_prefix(folder).unwrap_or(&path).components();
-            let parts: Vec<_> = name.filter(|part| matches!(part, Component::Normal(_))).collect();
-            let name: PathBuf = parts.iter().collect();
-            files.push((name.display().to_string(), read(&path)?));
-        }
-        Ok(files)
+    let read = |path: &str| {
+        fs::read(folder.join(path)).map_err(|why| format!("cannot read `{}`: {why}", folder.join(path).display()))
     };
-    import_acs(text, options, &Beside { text: &text_of, rego: &rego })
+    let list = |path: &str| {
+        let mut found = Vec::new();
+        files(&folder.join(path), path, 0, &mut found)?;
+        found.sort();
+        Ok(found)
+    };
+    import_acs(text, options, &Beside { read: &read, list: &list })
+}
+
+/// The files at `path`, which is called `name`, into `found`. OPA reads those too whose names begin with a dot.
+fn files(path: &Path, name: &str, depth: usize, found: &mut Vec<String>) -> Result<(), String> {
+    let wrong = |why: &dyn std::fmt::Display| format!("cannot read `{}`: {why}", path.display());
+    if !fs::metadata(path).map_err(|why| wrong(&why))?.is_dir() {
+        found.push(name.to_owned());
+        return if found.len() > MAX_FILES { Err(wrong(&format!("more than {MAX_FILES} files"))) } else { Ok(()) };
+    }
+    if depth > MAX_DEPTH {
+        return Err(wrong(&format!("more than {MAX_DEPTH} folders deep")));
+    }
+    for entry in fs::read_dir(path).map_err(|why| wrong(&why))? {
+        let entry = entry.map_err(|why| wrong(&why))?;
+        // As OPA, which follows no link to a folder.
+        if entry.path().is_symlink() && entry.path().is_dir() {
+            continue;
+        }
+        let own = entry.file_name();
+        let own = own.to_str().ok_or_else(|| wrong(&"a name that is not UTF-8"))?;
+        let name = if name.is_empty() { own.to_owned() } else { format!("{name}/{own}") };
+        files(&entry.path(), &name, depth + 1, found)?;
+    }
+    Ok(())
 }
 
 fn write(to: &Path, server: &str, imported: &Imported) -> Result<()> {

@@ -2,30 +2,32 @@
 
 use serde_json::json;
 
-use super::{Bound, CALL};
+use super::Rego;
 use crate::Options;
+use crate::acs::{CALL, Point};
 use crate::quote::escaped;
 
 /// What lets calls pass that the Rego does not refuse.
-pub(crate) fn permits(bound: &Bound, server: &str) -> String {
-    if !bound.names_tool {
+pub(crate) fn permits(point: &Point, server: &str) -> String {
+    if !point.names_tool {
         return format!("@id(\"acs\")\npermit (principal, action, resource in Server::\"{}\");\n", escaped(server));
     }
     let one = |(number, name): (usize, &String)| {
         let tool = escaped(&format!("{server}/{name}"));
         format!("@id(\"acs-{}\")\npermit (principal, action, resource == Tool::\"{tool}\");\n", number + 1)
     };
-    bound.catalogue.keys().enumerate().map(one).collect::<Vec<_>>().join("\n")
+    point.catalogue.keys().enumerate().map(one).collect::<Vec<_>>().join("\n")
 }
 
 /// The file of the package that is read.
-pub(crate) fn asking(bound: &Bound, options: &Options<'_>) -> String {
-    let Bound { query, kind, path, catalogue, .. } = bound;
+pub(crate) fn asking(point: &Point, rego: &Rego, options: &Options<'_>) -> String {
+    let Point { kind, path, catalogue, .. } = point;
+    let query = &rego.query;
     let plain: String = options.file.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let server = json!(options.server);
     let prefix = options.server.chars().count() + 1;
     let (catalogue, kind, path) = (json!(catalogue), json!(kind), json!(path));
-    let (known, tool) = if bound.names_tool {
+    let (known, tool) = if point.names_tool {
         ("name in object.keys(catalogue)", "object.union(catalogue[name], {\"name\": name})")
     } else {
         ("name", "null")
@@ -45,10 +47,11 @@ verdict := said if {{
     tool := {tool}
     call := {{"name": name, "args": input.arguments}}
     target := {{"kind": {kind}, "path": {path}, "value": input.arguments}}
+    agent := {{"id": input.agent.id}}
     said := {query} with input as {{
         "intervention_point": "{CALL}",
         "policy_target": target,
-        "snapshot": {{"tool_call": call, "agent": {{"id": input.agent.id}}}},
+        "snapshot": {{"tool_call": call, "agent": agent, "envelope": {{"agent": agent}}}},
         "annotations": {{}},
         "tool": tool,
     }}
