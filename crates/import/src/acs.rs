@@ -30,7 +30,7 @@ type Refused = (usize, String);
 #[derive(Debug)]
 struct Point {
     line: usize,
-    kind: String,
+    kind: Option<String>,
     path: String,
     /// Whether tools must be in the catalogue.
     names_tool: bool,
@@ -188,7 +188,7 @@ fn point(manifest: &Manifest, node: &Node) -> Result<Point, Refused> {
     }
     let tools = manifest.root.get("tools").and_then(Node::json);
     let catalogue = tools.and_then(|tools| tools.as_object().cloned()).unwrap_or_default();
-    let (kind, policy) = (text("policy_target_kind").unwrap_or_default(), named(node).unwrap_or_default());
+    let (kind, policy) = (text("policy_target_kind"), named(node).unwrap_or_default());
     let is_shared = manifest.points().any(|(name, other)| name != CALL && named(other).as_ref() == Some(&policy));
     Ok(Point { line, kind, path, names_tool: tool_name_from.is_some(), catalogue, policy, is_shared })
 }

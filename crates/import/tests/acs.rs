@@ -148,6 +148,18 @@ fn what_is_not_known_at_a_call_is_lost_and_nothing_is_carried() {
 }
 
 #[test]
+fn what_a_manifest_leaves_out_is_null_and_the_agent_is_where_both_kinds_of_snapshot_have_it() {
+    let manifest =
+        MANIFEST.replace("    policy_target_kind: tool_args\n", "    annotations: {a: {from: $snap.tool_call.name}}\n");
+    let rego = "package acs\nverdict := {\"decision\": \"allow\"} if {\n    input.policy_target.kind == null\n    \
+                input.snapshot.envelope.agent.id == \"agent_1\"\n    input.snapshot.agent.id == \"agent_1\"\n}\n";
+    let imported = imported(&manifest, rego);
+    assert_eq!(word(&decide(&imported, "crm/search", &json!({}))).0, "allow");
+    let said = |one: &countersign_import::Finding| one.line == 12 && one.message.contains("annotators");
+    assert!(imported.findings.iter().any(said), "{:#?}", imported.findings);
+}
+
+#[test]
 fn a_policy_at_another_point_is_lost_since_without_it_more_would_pass() {
     let more = "  output:\n    policy: {id: p}\n    policy_target: $snap.output\n";
     let manifest = MANIFEST.replace("tools:\n", &format!("{more}tools:\n"));
@@ -201,12 +213,27 @@ fn files(folder: &Path) -> Vec<(String, Value)> {
     files.into_iter().map(read).collect()
 }
 
-/// Runs a manifest with a stub in place of its policy, as a conformance case does: the stub is Rego
-/// that always gives this verdict.
-fn with_stub(manifest: &str, verdict: &Value) -> Imported {
+/// Runs a manifest with a stub in place of its policy, as a conformance case does.
+fn with_stub(manifest: &str, stub: &str) -> Imported {
     let manifest = manifest.replace("query: data.acs.verdict", "query: data.acs.verdict\n    bundle: policy");
     let manifest = manifest.replace("type: test\n", "type: rego\n    query: data.acs.verdict\n    bundle: policy\n");
-    imported(&manifest, &format!("package acs\nverdict := {verdict}\n"))
+    imported(&manifest, stub)
+}
+
+/// Rego that always gives this verdict.
+fn always(verdict: &Value) -> String {
+    format!("package acs\nverdict := {verdict}\n")
+}
+
+/// Rego that fails on every call: one value of two.
+const FAILING: &str = "package acs\nverdict := {\"decision\": \"allow\"} if input.tool\n\
+                       verdict := {\"decision\": \"warn\"} if input.tool\n";
+
+/// What a call of the snapshot of a case is answered.
+fn called(imported: &Imported, case: &Value) -> (&'static str, Option<String>) {
+    let tool = case.pointer("/snapshot/tool_call/name").and_then(Value::as_str).unwrap_or("search");
+    let arguments = case.pointer("/snapshot/tool_call/args").cloned().unwrap_or_default();
+    word(&decide(imported, &format!("crm/{tool}"), &arguments))
 }
 
 /// What became of the cases, by a word each.
@@ -228,6 +255,7 @@ impl Table {
 
 const RAN: &str = "ran as they are";
 const VERDICT: &str = "ran for their verdict alone, asked at a call of a tool";
+const CHANGE: &str = "asked at a call, and refused on purpose: nobody here changes what an agent asks for";
 
 #[test]
 fn the_conformance_cases_that_are_calls_or_verdicts_are_answered_as_they_say() {
@@ -236,41 +264,40 @@ fn the_conformance_cases_that_are_calls_or_verdicts_are_answered_as_they_say() {
     for (name, case) in files(&shared.join("cases")) {
         let (expected, verdict) = (&case["expected"], &case["policy_response"]);
         let is_call = case["intervention_point"] == "pre_tool_call";
+        let is_failing = case["policy_behavior"] == "error";
         let what = match case["operation"].as_str() {
-            _ if !case["limits"].is_null() => "about limits of a host",
-            _ if !case["annotator_outputs"].is_null() => "about annotators",
-            _ if case["policy_behavior"] == "error" => "about a policy that fails in the host",
-            Some("evaluate") if expected["decision"] == "transform" => {
-                "about changing the arguments, which nobody here does"
-            }
+            _ if !case["limits"].is_null() => "not run: a limit of a host on its snapshot, which nobody makes here",
+            _ if !case["annotator_outputs"].is_null() => "not run: what annotators say, and nobody asks them here",
+            Some("evaluate") if expected["decision"] == "transform" => CHANGE,
             Some("evaluate") if expected["reason"] == "runtime_error:intervention_point_unknown" => {
-                "about a point that is not bound"
+                "not run: a point that is no call and has no policy; a manifest without one for calls is refused"
             }
             Some("evaluate") if is_call => RAN,
-            Some("evaluate") if case["intervention_point"] == "post_tool_call" => "about the result of a call",
             Some("evaluate") if !verdict.is_null() => VERDICT,
-            _ => "about what a host does with an approval",
+            _ => "not run: an approval for another action, which the engine's own tests are about",
         };
         table.add(what, &name);
-        if what != RAN && what != VERDICT {
+        if !matches!(what, RAN | VERDICT | CHANGE) {
             continue;
         }
         let manifest = if is_call { case["manifest_yaml"].as_str().unwrap() } else { MANIFEST };
         let manifest = manifest.replace("bundle: ./policy", "");
-        let imported = with_stub(&manifest, verdict);
-        let tool = case.pointer("/snapshot/tool_call/name").and_then(Value::as_str).unwrap_or("search");
-        let arguments = case.pointer("/snapshot/tool_call/args").cloned().unwrap_or_default();
-        let (said, told) = word(&decide(&imported, &format!("crm/{tool}"), &arguments));
-        let wanted = if expected["decision"] == "warn" { "allow" } else { expected["decision"].as_str().unwrap() };
+        let imported = with_stub(&manifest, &if is_failing { FAILING.to_owned() } else { always(verdict) });
+        let (said, told) = called(&imported, &case);
+        let wanted = match expected["decision"].as_str().unwrap() {
+            "warn" => "allow",
+            "transform" => "deny",
+            other => other,
+        };
         assert_eq!(said, wanted, "{name}");
         let own = expected["reason"].as_str().filter(|why| !why.starts_with("runtime_error:transform"));
-        if let (Some(own), true) = (own, said != "allow") {
+        if let (Some(own), true) = (own, said != "allow" && what != CHANGE && !is_failing) {
             assert_eq!(told.as_deref(), Some(own), "{name}");
         }
     }
     table.print("conformance cases of ACS");
-    let ran = |what| table.0.get(what).map_or(0, Vec::len);
-    assert!(ran(RAN) >= 5 && ran(VERDICT) >= 10, "{} and {}", ran(RAN), ran(VERDICT));
+    let ran = [RAN, VERDICT, CHANGE].map(|what| table.0.get(what).map_or(0, Vec::len));
+    assert_eq!(ran, [5, 14, 2]);
 }
 
 #[test]
@@ -290,34 +317,61 @@ fn the_core_fixtures_that_are_calls_or_manifests_are_answered_as_they_say() {
             continue;
         }
         for evaluation in case["evaluations"].as_array().unwrap() {
-            let name = format!("{name}/{}", evaluation["name"].as_str().unwrap());
-            let is_call = evaluation["intervention_point"] == "pre_tool_call";
-            let stub = evaluation.pointer("/policy_response/ok");
-            let has_annotations = manifest.contains("annotations:");
-            let what = match (is_call, stub) {
-                (true, _) if evaluation["expected"]["policy_invoked"] == false || stub.is_some() => RAN,
-                (false, Some(verdict)) if verdict["decision"] == "transform" => "about changing what is looked at",
-                (false, Some(_)) if !has_annotations && name.starts_with("verdict") || name.starts_with("reserved") => {
-                    VERDICT
-                }
-                _ => "about other points, their snapshots and annotators",
-            };
-            table.add(what, &name);
-            if what != RAN && what != VERDICT {
-                continue;
-            }
-            let manifest = if is_call { manifest.to_owned() } else { MANIFEST.replace("bundle: ./policy", "") };
-            let imported = with_stub(&manifest, stub.unwrap_or(&json!({"decision": "allow"})));
-            let tool = evaluation.pointer("/snapshot/tool_call/name").and_then(Value::as_str).unwrap_or("search");
-            let arguments = evaluation.pointer("/snapshot/tool_call/args").cloned().unwrap_or_default();
-            let (said, told) = word(&decide(&imported, &format!("crm/{tool}"), &arguments));
-            let expected = &evaluation["expected"]["verdict"];
-            let wanted = if expected["decision"] == "warn" { "allow" } else { expected["decision"].as_str().unwrap() };
-            assert_eq!(said, wanted, "{name}: {expected} {told:?}");
+            let what = core_fixture(manifest, evaluation);
+            table.add(what, &format!("{name}/{}", evaluation["name"].as_str().unwrap()));
         }
     }
     table.print("core fixtures of ACS");
-    assert!(table.0.get(RAN).is_some_and(|ran| ran.len() >= 6));
+    let ran = [RAN, VERDICT, CHANGE].map(|what| table.0.get(what).map_or(0, Vec::len));
+    assert_eq!(ran, [8, 9, 2]);
+}
+
+/// Asks what `evaluation` asks, where that can be asked here, and says how.
+fn core_fixture(manifest: &str, evaluation: &Value) -> &'static str {
+    let name = &evaluation["name"];
+    let (expected, response) = (&evaluation["expected"]["verdict"], &evaluation["policy_response"]);
+    let is_call = evaluation["intervention_point"] == "pre_tool_call";
+    let asks_for = response.pointer("/ok/decision").and_then(Value::as_str);
+    let what = match expected["decision"].as_str() {
+        _ if is_call => RAN,
+        // Alone, `allow` says nothing of these: they are about what the policy is given.
+        Some("allow") if !name.as_str().unwrap().starts_with("normalizes") => {
+            "not run: what a policy is given at a point that is no call"
+        }
+        Some("transform") => CHANGE,
+        _ if response.is_null() => "not run: a path or an annotator that fails at a point that is no call",
+        _ => VERDICT,
+    };
+    if !matches!(what, RAN | VERDICT | CHANGE) {
+        return what;
+    }
+    let manifest = if is_call { manifest.to_owned() } else { MANIFEST.replace("bundle: ./policy", "") };
+    let stub = match response.get("ok") {
+        Some(verdict) => always(verdict),
+        None if response.is_null() => always(&json!({"decision": "allow"})),
+        None => FAILING.to_owned(),
+    };
+    let (said, told) = called(&with_stub(&manifest, &stub), evaluation);
+    let wanted = match expected["decision"].as_str().unwrap() {
+        "warn" => "allow",
+        "transform" => "deny",
+        other => other,
+    };
+    assert_eq!(said, wanted, "{name}: {asks_for:?} {expected} {told:?}");
+    let given = &evaluation["expected"]["policy_input"];
+    if is_call && given.is_object() {
+        // All but the annotations, and the snapshot, of which only the call and the agent are known here.
+        let same = |member: &str| format!("    input.{member} == {}\n", given[member]);
+        let same: String = ["intervention_point", "policy_target", "tool"].map(same).concat();
+        let stub = format!("package acs\nverdict := {{\"decision\": \"allow\"}} if {{\n{same}}}\n");
+        assert_eq!(
+            called(&with_stub(&manifest, &stub), evaluation).0,
+            "allow",
+            "{name}: {given} {:#?}",
+            with_stub(&manifest, &stub).rego
+        );
+    }
+    what
 }
 
 #[test]
@@ -517,6 +571,7 @@ fn a_text_of_a_manifest_cannot_write_policies() {
     let said = permitted(&imported, &["ops", "eve", "x"], &ALL);
     assert_eq!(said, ["ops wire_transfer", "ops drop_table"], "{}", imported.policies);
     assert_eq!(imported.policies.matches("@id").count(), 2 + 1, "{}", imported.policies);
+    assert!(imported.findings.iter().any(|one| one.message.contains("no agent here can have that id")));
 }
 
 /// Rego that reads data.
@@ -648,4 +703,42 @@ fn the_paths_of_a_manifest_that_is_extended_are_from_its_own_folder() {
     let found = with_files(child, &[("base/manifest.yaml", &base), ("rules/acs.rego", REGO)]).unwrap();
     assert_eq!((found.rules, found.missing().count()), ((1, 1), 0));
     assert_eq!(word(&decide(&found, "crm/search", &json!({"q": "secret"}))).0, "deny");
+}
+
+#[test]
+fn cedar_is_answered_as_the_dispatcher_that_is_published_answers_it() {
+    let vectors: Value = serde_json::from_str(include_str!("../../../vectors/import/acs-cedar.json")).unwrap();
+    let calls: Vec<(&str, &str)> = vectors["calls"].as_array().unwrap().iter().map(call).collect();
+    let tools: BTreeMap<&str, Value> = calls.iter().map(|(_, tool)| (*tool, json!({"type": "Tool"}))).collect();
+    let (head, _) = CEDAR.split_once("tools:").unwrap();
+    let manifest = format!("{head}tools: {}\n", json!(tools));
+    let documents = vectors["documents"].as_array().unwrap();
+    let mut refused = 0;
+    for document in documents {
+        let answers = document["answers"].as_str().unwrap();
+        let (mut manifest, mut more) = (manifest.clone(), Vec::new());
+        for (key, file) in [("entities", "entities.json"), ("schema", "schema.json")] {
+            if let Some(text) = document[key].as_str() {
+                manifest = manifest.replace("policies.cedar", &format!("policies.cedar\n    {key}_path: {file}"));
+                more.push((file, text));
+            }
+        }
+        let policies = document["policy_set"].as_str().unwrap();
+        let Ok(imported) = cedar(&manifest, policies, &more) else {
+            assert!(answers.bytes().all(|answer| answer == b'!'), "{document}");
+            refused += 1;
+            continue;
+        };
+        // An agent here has no quotes in its id.
+        let known = |(agent, _): &(&str, &str)| !agent.contains(['"', '\\']);
+        for ((agent, tool), answer) in calls.iter().zip(answers.chars()).filter(|(call, _)| known(call)) {
+            let allowed = permitted(&imported, &[*agent], &[*tool]).len() == 1;
+            assert_eq!(allowed, answer == '1', "{agent} {tool}: {document}\n{}", imported.policies);
+        }
+    }
+    assert!(documents.len() >= 40 && refused < 8, "{} and {refused}", documents.len());
+}
+
+fn call(call: &Value) -> (&str, &str) {
+    (call["agent"].as_str().unwrap(), call["tool"].as_str().unwrap())
 }

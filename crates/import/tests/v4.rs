@@ -153,12 +153,17 @@ fn the_replay_fixtures_that_are_calls_are_answered_as_they_were_recorded() {
     assert!(imported.rules.0 > imported.rules.1 && !lost.is_empty());
     let set = PolicySet::load(&[Source { file: "p", text: &imported.policies }], Tools::default()).unwrap();
     let mut worker = Arc::new(set).worker().unwrap();
-    let (mut held, mut others) = (0, 0);
+    let (mut held, mut others) = (0, Vec::new());
     for name in names {
         let Some(text) = shared(&format!("fixtures/{name}")) else { return };
         for fixture in serde_json::from_str::<Vec<Value>>(&text).unwrap() {
             let Some(action) = fixture["input"]["action"].as_str() else {
-                others += 1;
+                let about: Vec<&str> = ["input", "output", "token_count", "tool_call_count"]
+                    .into_iter()
+                    .filter(|about| !fixture["input"][about].is_null())
+                    .collect();
+                assert!(!about.is_empty(), "{}: neither a call nor what is left out on purpose", fixture["id"]);
+                others.push(format!("{} ({})", fixture["id"].as_str().unwrap(), about.join(", ")));
                 continue;
             };
             let request = format!("when: {{ tool: crm/{action} }}");
@@ -169,8 +174,12 @@ fn the_replay_fixtures_that_are_calls_are_answered_as_they_were_recorded() {
         }
     }
     println!(
-        "{} of {} rules carried; {held} fixtures are calls and held, {others} are about other things",
-        imported.rules.1, imported.rules.0
+        "{} of {} rules carried; {held} fixtures are calls and held, {} are about what a model was told or said, or a host \
+         counts: {}",
+        imported.rules.1,
+        imported.rules.0,
+        others.len(),
+        others.join("; ")
     );
     assert!(held >= 10, "{held}");
 }

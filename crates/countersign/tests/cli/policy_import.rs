@@ -109,3 +109,56 @@ fn a_manifest_of_acs_is_imported_with_its_rego() {
     import(&dir, "acs", &[]).refused(&["lost", "input.snapshot.budgets.cost_usd", "--partial"]);
     assert!(!out.exists());
 }
+
+#[test]
+fn a_manifest_of_acs_with_cedar_lists_what_its_dispatcher_never_matches() {
+    let dir = document(
+        "agent_control_specification_version: 0.3.1-beta\npolicies:\n  p: { type: cedar, policy_path: acs/p.cedar }\n\
+         intervention_points:\n  pre_tool_call:\n    tool_name_from: $snap.tool_call.name\n    policy: { id: p }\n    \
+         policy_target: $snap.tool_call.args\ntools:\n  search: { type: Tool }\n  drop: { type: Tool }\n",
+    );
+    fs::create_dir(dir.path().join("acs")).unwrap();
+    let policies = "permit (principal, action, resource);\nforbid (principal, action, resource == Tool::\"drop\");\n\
+                    forbid (principal, action, resource) when { context has tool_call };\n";
+    fs::write(dir.path().join("acs/p.cedar"), policies).unwrap();
+    let out = dir.path().join("out");
+    import(&dir, "acs", &[]).refused(&[
+        "silent: acs/p.cedar:3: policy 3 reads `context`",
+        "never matches",
+        "--partial",
+    ]);
+    assert!(!out.exists());
+    import(&dir, "acs", &["--partial"]).exits(2);
+    policy("check", &out, &[]).exits(0);
+    policy("fmt", &out, &["--check"]).exits(0);
+    let text = fs::read_to_string(out.join("imported.cedar")).unwrap();
+    assert!(text.contains("MISSING") && text.contains("resource == Tool::\"bank/drop\""), "{text}");
+    // What it says in a case.
+    fs::create_dir(out.join("cases")).unwrap();
+    let case = "- name: a table stays\n  when: { tool: bank/drop }\n  then: { decision: forbid, by: [acs-2] }\n\
+                - name: a search is let through\n  when: { tool: bank/search }\n  then: { decision: permit, by: [acs-1] }\n";
+    fs::write(out.join("cases/acs.yaml"), case).unwrap();
+    policy("test", &out, &[]).exits(0);
+}
+
+#[test]
+fn the_data_of_a_bundle_is_imported_and_no_file_from_outside_the_folder_of_the_manifest() {
+    let manifest = "agent_control_specification_version: 0.3.1-beta\npolicies:\n  p: { type: rego, bundle: policy, query: data.acs.verdict }\n\
+         intervention_points:\n  pre_tool_call:\n    policy: { id: p }\n    policy_target: $snap.tool_call.args\n";
+    let dir = document(manifest);
+    fs::create_dir_all(dir.path().join("policy/limits")).unwrap();
+    let rego = "package acs\n\ndefault verdict := {\"decision\": \"allow\"}\n\n\
+                verdict := {\"decision\": \"deny\"} if input.policy_target.value.n > data.limits.most\n";
+    fs::write(dir.path().join("policy/p.rego"), rego).unwrap();
+    fs::write(dir.path().join("policy/limits/data.json"), "{\"most\": 3}").unwrap();
+    let out = dir.path().join("out");
+    import(&dir, "acs", &[]).exits(0);
+    let data = fs::read_to_string(out.join("imported-data/limits.rego")).unwrap();
+    assert!(data.contains("most := 3"), "{data}");
+    policy("check", &out, &[]).exits(0);
+    fs::remove_dir_all(&out).unwrap();
+    fs::write(dir.path().join("p.yaml"), manifest.replace("bundle: policy", "bundle: policy, data: ../secret.json"))
+        .unwrap();
+    import(&dir, "acs", &["--partial"]).refused(&["p.yaml:3: ", "leads out of the manifest's folder"]);
+    assert!(!out.exists());
+}

@@ -11,6 +11,7 @@ mod written;
 
 use std::collections::BTreeSet;
 
+use countersign_core::id::AgentId;
 use countersign_policy::{PolicySet, split};
 use serde_json::{Map, Value, json};
 
@@ -97,6 +98,10 @@ pub(crate) fn read(
         agents.len().saturating_add(1).saturating_mul(point.catalogue.len() + 1).saturating_mul(policies.len());
     if answers > MAX_ANSWERS {
         return Err(refused(format!("agents by tools by policies are more than {MAX_ANSWERS}: split the manifest")));
+    }
+    for agent in agents.iter().filter(|agent| AgentId::try_from((*agent).clone()).is_err()) {
+        let message = format!("`Agent::{agent:?}`: no agent here can have that id");
+        findings.add(Severity::Changed, policy.line, message, "carried: what it says of that agent holds for nobody");
     }
     Ok(Cedar { oracle, policies, agents })
 }

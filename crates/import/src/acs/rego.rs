@@ -171,6 +171,7 @@ fn keep_what_is_read(rego: &mut Rego, findings: &mut Findings, line: usize) -> R
 fn is_known(path: &[&str], goes_on: bool) -> bool {
     match path {
         ["intervention_point" | "tool", ..]
+        | ["policy_target"]
         | ["policy_target", "kind" | "path" | "value", ..]
         | ["snapshot", "tool_call", "args", ..] => true,
         ["snapshot", "tool_call", "name"] | ["snapshot", "agent", "id"] | ["snapshot", "envelope", "agent", "id"] => {

@@ -81,7 +81,7 @@ impl Oracle {
     /// The ids are put between quotes as they are, as the source does.
     fn request(&self, agent: &str, tool: Option<&str>, point: &Point) -> Option<Request> {
         let uid = |kind: &str, id: &str| EntityUid::from_str(&format!("{kind}::\"{id}\"")).ok();
-        let kind = if point.kind.is_empty() { "unspecified" } else { &point.kind };
+        let kind = point.kind.as_deref().unwrap_or("unspecified");
         let resource = tool.map_or_else(|| uid("PolicyTarget", kind), |tool| uid("Tool", tool))?;
         let (principal, action) = (uid("Agent", agent)?, uid("Action", CALL)?);
         Request::new(principal, action, resource, Context::empty(), self.schema.as_ref()).ok()
