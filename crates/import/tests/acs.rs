@@ -155,7 +155,7 @@ fn what_a_manifest_leaves_out_is_null_and_the_agent_is_where_both_kinds_of_snaps
                 input.snapshot.envelope.agent.id == \"agent_1\"\n    input.snapshot.agent.id == \"agent_1\"\n}\n";
     let imported = imported(&manifest, rego);
     assert_eq!(word(&decide(&imported, "crm/search", &json!({}))).0, "allow");
-    let said = |one: &countersign_import::Finding| one.line == 12 && one.message.contains("annotators");
+    let said = |one: &countersign_import::Finding| one.line == 13 && one.message.contains("annotators");
     assert!(imported.findings.iter().any(said), "{:#?}", imported.findings);
 }
 

@@ -221,7 +221,7 @@ impl Cedar {
         agents.sort();
         agents.dedup();
         let some = json!({"context": {}, "principal": "x"}).as_object().cloned().unwrap_or_default();
-        let requests = Requests { agents, names: names(point), arguments: vec![Map::new(), some] };
+        let requests = Requests { agents, names: names(point), arguments: vec![Map::new(), some], is_all: true };
         let mut says = |call: crate::prove::Call<'_>| self.oracle.decides(call, point);
         prove::ask(&mut says, &requests, set, options)
     }

@@ -18,6 +18,8 @@ pub(crate) struct Requests {
     /// Tools of the manifest, and names near them.
     pub names: Vec<String>,
     pub arguments: Vec<Map<String, Value>>,
+    /// Whether there are no more.
+    pub is_all: bool,
 }
 
 /// Nothing was asked.
@@ -33,17 +35,22 @@ pub(crate) fn ask(
     options: &Options<'_>,
 ) -> Result<Proof, String> {
     let mut worker = Arc::new(set).worker()?;
-    let Requests { agents, names, arguments } = requests;
-    let all = names.len().saturating_mul(agents.len()).saturating_mul(arguments.len());
-    let mut proof = Proof { complete: all <= options.prove, ..nothing() };
-    for number in 0..all.min(options.prove) {
-        // Tools in turn, then agents, so that a few requests still meet each of them.
-        let (name, rest) = (names.get(number % names.len()), number / names.len());
-        let (agent, rest) = (agents.get(rest % agents.len()), rest / agents.len());
-        let (Some(name), Some(agent), Some(arguments)) = (name, agent, arguments.get(rest)) else { break };
-        let source = says(Call { agent, tool: name, arguments });
-        let tool = format!("{}/{name}", options.server);
-        let decision = decide(&mut worker, Call { agent, tool: name, arguments }, &tool);
+    let Requests { agents, names, arguments, is_all } = requests;
+    let total = agents.len().saturating_mul(arguments.len());
+    // Evenly chosen where there are too many, for each tool by itself.
+    let each = (options.prove / names.len().max(1)).max(1);
+    let (count, step) = if total <= each { (total, 1) } else { (each, (total / each) | 1) };
+    let mut proof = Proof { complete: *is_all && total <= each, ..nothing() };
+    let chosen = |n: usize| {
+        let n = n.wrapping_mul(step) % total;
+        Some((agents.get(n % agents.len())?, arguments.get(n / agents.len())?))
+    };
+    for (name, (agent, arguments)) in
+        names.iter().flat_map(|name| (0..count).filter_map(chosen).map(move |with| (name, with)))
+    {
+        let call = Call { agent, tool: name, arguments };
+        let (source, tool) = (says(call), format!("{}/{name}", options.server));
+        let decision = decide(&mut worker, call, &tool);
         let ours = match decision.outcome {
             Outcome::Permit if asks(&decision) => Verdict::Approve,
             Outcome::Permit => Verdict::Allow,

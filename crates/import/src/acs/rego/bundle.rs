@@ -1,4 +1,4 @@
-//! What OPA loads as a bundle: a folder, or an archive of one.
+//! What OPA (1.4) loads as a bundle: a folder, or an archive of one.
 //!
 //! Of either it reads `*.rego` and, for `data` at the folder they are in, `data.json` and
 //! `data.yaml`. `roots` in its `.manifest` say which of `data` is the bundle's: all of it

@@ -14,6 +14,8 @@ use crate::prove::{Call, set};
 
 /// The most values that are tried for one argument.
 const MAX_VALUES: usize = 40;
+/// The most sets of arguments that are made.
+const MAX_ARGUMENTS: usize = 200_000;
 
 /// The Rego and the data of a manifest.
 pub(crate) fn engine(rego: &Rego) -> Result<Engine, String> {
@@ -101,13 +103,15 @@ pub(crate) fn requests(point: &Point, rego: &Rego) -> Requests {
             Err(_) => tried.extend([json!(text), json!(format!("x{text}x")), json!([text])]),
         }
     }
-    let arguments = in_pairs(&paths, &tried);
-    Requests { agents: vec![AGENT.to_owned()], names: names(point), arguments }
+    let mut arguments = in_pairs(&paths, &tried);
+    let is_all = arguments.len() <= MAX_ARGUMENTS;
+    arguments.truncate(MAX_ARGUMENTS);
+    Requests { agents: vec![AGENT.to_owned()], names: names(point), arguments, is_all }
 }
 
 fn in_pairs(paths: &[Vec<String>], tried: &[Value]) -> Vec<Map<String, Value>> {
     let mut all = vec![Map::new()];
-    for (at, path) in paths.iter().enumerate() {
+    for (at, path) in paths.iter().enumerate().take_while(|(at, _)| at * tried.len() * tried.len() <= MAX_ARGUMENTS) {
         for value in tried {
             let mut one = Map::new();
             set(&mut one, path, value);
