@@ -40,6 +40,31 @@ fn an_agent_is_registered_suspended_resumed_and_revoked() {
 }
 
 #[test]
+fn an_agent_has_a_budget_that_is_spent_and_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Dev::start(folder.path());
+    let new = found(&dev, &["agent", "register", "--name", "clerk", "--capability", "*", "--calls-per-day", "2"]);
+    let agent = id(&new["id"]);
+    let check = || dev.admin(&["check", "--agent", &agent, "--tool", "read_file"]);
+    let budget = || found(&dev, &["agent", "budget", &agent]);
+    check().exits(0);
+    assert_eq!((&budget()["calls"], &budget()["calls_per_day"]), (&1.into(), &2.into()));
+    check().exits(0);
+    let refused = check().exits(2).out;
+    assert!(refused.contains("call_budget_spent") && refused.contains("try again in"), "{refused}");
+
+    dev.admin(&["agent", "update", &agent, "--calls-per-day", "unlimited", "--tokens-per-day", "1000"]).exits(0);
+    check().exits(0);
+    let said = dev.admin(&["agent", "usage", &agent, "--tokens", "1834"]).exits(0).out;
+    assert!(said.contains("1834") && said.contains("1000"), "{said}");
+    assert!(check().exits(2).out.contains("token_budget_spent"));
+    let shown = dev.admin(&["agent", "get", &agent]).exits(0).out;
+    assert!(shown.contains("tokens per day") && !shown.contains("calls per day"), "{shown}");
+    let unknown = dev.admin(&["agent", "update", &agent, "--calls-per-day", "none"]);
+    unknown.refused(&["expected a number, or `unlimited`"]);
+}
+
+#[test]
 fn decisions_are_listed_page_by_page_and_explained() {
     let folder = tempfile::tempdir().unwrap();
     let dev = Dev::start(folder.path());
