@@ -31,6 +31,7 @@ use crate::spot::Spot;
 use crate::spotter::Spotter;
 use crate::tier::Tiers;
 use crate::vault::Vault;
+use crate::workshop::Workshop;
 
 /// How many rejected authentications are recorded a minute.
 const REJECTIONS: Rate = Rate { per_minute: 6_000 };
@@ -130,6 +131,7 @@ pub struct Engine {
     pub(crate) tracing: Tracing,
     pub(crate) vault: Option<Vault>,
     pub(crate) policies: Arc<Policies>,
+    pub(crate) workshop: Arc<Workshop>,
     pub(crate) spotter: Spotter,
     pub(crate) deep: Option<Arc<dyn DeepGuard>>,
     pub(crate) content: Option<Arc<ContentGuard>>,
@@ -178,6 +180,7 @@ impl Engine {
             tracing: parts.tracing,
             vault: parts.vault,
             policies,
+            workshop: Arc::default(),
             spotter: Spotter::Here(baselines),
             deep: None,
             content: None,

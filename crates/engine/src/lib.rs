@@ -59,6 +59,7 @@ mod tokens;
 mod trace;
 mod vault;
 mod versions;
+mod workshop;
 
 pub use accountability::{Replay, Replayed, Stretch};
 pub use agents::NewAgent;
@@ -105,3 +106,4 @@ pub use tokens::{Introspection, IssuedToken, NewToken};
 pub use trace::{Closing, Traced};
 pub use vault::Vault;
 pub use versions::{PolicyVersion, PublishedSet};
+pub use workshop::{Turn, Workpiece};

@@ -6,7 +6,7 @@
 //! no policies.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use countersign_core::id::ChainId;
 use countersign_core::role::Right;
@@ -23,9 +23,6 @@ use crate::policies::{InForce, Own};
 use crate::published::{TEXTS, read};
 use crate::recording::Recording;
 use crate::versions::{PolicyVersion, PublishedSet, kept, key};
-
-/// Whose turn it is to check texts.
-static TURN: Mutex<()> = Mutex::new(());
 
 /// How many characters of a note are kept.
 const LONGEST_NOTE: usize = 500;
@@ -60,10 +57,8 @@ pub struct OwnPolicies {
 
 impl Checked {
     /// Checks `texts` as a whole and runs their cases. The error is everything that is wrong, by file.
-    /// Takes as long as reading the texts takes: call it where blocking is allowed.
+    /// Takes as long as reading the texts takes: call it where blocking is allowed, in their turn.
     pub fn read(texts: &Texts, fallback: Fallback) -> Result<Self, Vec<Fault>> {
-        // One at a time: whoever checks much at once must not keep every core from deciding.
-        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let rego: Vec<Fault> = texts.policies.keys().filter(|file| is_rego(file)).map(|file| unwanted(file)).collect();
         if !rego.is_empty() {
             return Err(rego);
@@ -114,7 +109,7 @@ fn unwanted(file: &str) -> Fault {
 
 impl Engine {
     /// Refuses who may not see or publish policies of their organisation: everybody but an administrator.
-    pub fn may_publish(&self, caller: &Caller) -> Result<(), Error> {
+    pub(crate) fn may_publish(&self, caller: &Caller) -> Result<(), Error> {
         caller.needs(Right::Administer)
     }
 

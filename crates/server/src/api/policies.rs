@@ -5,7 +5,7 @@ mod shown;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use countersign_engine::{Caller, Checked, Difference, Error, Fallback, NewVersion, Texts};
+use countersign_engine::{Caller, Checked, Difference, Error, Fallback, NewVersion, Texts, Workpiece};
 use countersign_wire::rest::policy::{
     PoliciesInForce, PolicyDiff, PolicyPublish, PolicyRollback, PolicyTrial, PolicyVersion, PolicyVersions,
 };
@@ -30,14 +30,15 @@ const LIMIT: usize = 20 << 20;
     (status = 201, description = "published, and in force", body = PolicyVersion),
     (status = 400, description = "the policies do not check, or a case does not hold",
         body = countersign_wire::rest::policy::PolicyRefusal),
-    (status = 409, description = "another version than `if_version` is the last")))]
+    (status = 409, description = "another version than `if_version` is the last"),
+    (status = 429, description = "policies of the organisation are being checked or compared")))]
 pub(crate) async fn publish(State(surface): State<Surface>, Who(caller): Who, request: Request) -> Answer {
     // Before the body is read: it may be large.
-    surface.engine.may_publish(&caller)?;
+    let workpiece = surface.engine.take_up_policies(&caller)?;
     let asked: PolicyPublish = body::read(request, LIMIT).await?;
     let about = NewVersion { note: asked.note.clone(), if_version: asked.if_version, rolled_back_from: None };
     let is_dry = asked.dry_run;
-    let checked = blocking(move || {
+    let checked = in_turn(workpiece, move || {
         let texts = shown::texts(&asked)?;
         Ok(Checked::read(&texts, fallback(asked.default)))
     });
@@ -117,13 +118,15 @@ pub(crate) struct Against {
 #[utoipa::path(get, path = "/api/v1/policies/versions/{number}/diff", tag = "policies",
     params(("number" = u64, Path), Against), responses((status = 200, body = PolicyDiff),
         (status = 404, description = "no such version"),
-        (status = 409, description = "the texts of one are no longer kept, or no longer load")))]
+        (status = 409, description = "the texts of one are no longer kept, or no longer load"),
+        (status = 429, description = "policies of the organisation are being checked or compared")))]
 pub(crate) async fn diff(
     State(surface): State<Surface>,
     Who(caller): Who,
     Path(number): Path<String>,
     Query(query): Query<Against>,
 ) -> Answer {
+    let workpiece = surface.engine.take_up_policies(&caller)?;
     let after = compared(&surface, &caller, &number).await?;
     let against = query.against.unwrap_or(after.number.saturating_sub(1));
     let before = match against {
@@ -131,7 +134,7 @@ pub(crate) async fn diff(
         number => compared(&surface, &caller, &number.to_string()).await?,
     };
     let (number, fallbacks) = (after.number, (before.fallback, after.fallback));
-    let difference = blocking(move || {
+    let difference = in_turn(workpiece, move || {
         Difference::between(&before.texts, &after.texts).map_err(|faults| {
             let first = faults.first().map_or_else(String::new, ToString::to_string);
             Error::Conflict(format!("one of the versions no longer loads, so they cannot be compared: {first}"))
@@ -147,20 +150,36 @@ pub(crate) async fn diff(
         (status = 400, description = "the policies no longer check",
             body = countersign_wire::rest::policy::PolicyRefusal),
         (status = 404, description = "no such version"),
-        (status = 409, description = "its texts are no longer kept, or another version than `if_version` is the last")))]
+        (status = 409, description = "its texts are no longer kept, or another version than `if_version` is the last"),
+        (status = 429, description = "policies of the organisation are being checked or compared")))]
 pub(crate) async fn rollback(
     State(surface): State<Surface>,
     Who(caller): Who,
     Path(number): Path<String>,
     Body(asked): Body<PolicyRollback>,
 ) -> Answer {
+    let workpiece = surface.engine.take_up_policies(&caller)?;
     let Compared { number, texts, fallback } = compared(&surface, &caller, &number).await?;
     let about = NewVersion { note: asked.note, if_version: asked.if_version, rolled_back_from: Some(number) };
     let Some(fallback) = fallback else { return published(&surface, &caller, None, about).await };
-    match blocking(move || Ok(Checked::read(&texts, fallback))).await? {
+    match in_turn(workpiece, move || Ok(Checked::read(&texts, fallback))).await? {
         Err(faults) => Ok(shown::refused(&faults)),
         Ok(checked) => published(&surface, &caller, Some(checked), about).await,
     }
+}
+
+/// Does what takes a core while nobody else does, and gives `workpiece` back.
+async fn in_turn<T: Send + 'static>(
+    workpiece: Workpiece,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Refusal> {
+    let turn = workpiece.turn().await;
+    blocking(move || {
+        // Held to the end, even if whoever asked is gone by then.
+        let _turn = turn;
+        work()
+    })
+    .await
 }
 
 /// A version whose texts are there: none, and no default, where it took the policies away.

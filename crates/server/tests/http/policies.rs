@@ -1,5 +1,8 @@
 //! Publishing policies, as an administrator does it and as others try to.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use serde_json::{Value, json};
 
 use crate::world::{Caller, Org, TestServer};
@@ -262,4 +265,39 @@ async fn another_organisations_policies_are_not_there_and_hold_for_nobody_else()
     diff.refusal(404, "not_found");
     bank.server.delete("/api/v1/policies", &other.admin).await.json(201);
     assert_eq!(bank.code(1).await, "policy_forbids");
+}
+
+/// A body that never comes.
+struct Never;
+
+impl axum::body::HttpBody for Never {
+    type Data = axum::body::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<axum::body::Bytes>, std::convert::Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_organisation_has_one_set_in_hand_at_a_time_and_puts_down_what_does_not_come() {
+    let bank = Bank::new().await;
+    let other = bank.server.other_org().await;
+    bank.publish(limit("500")).await;
+    let slow = bank.server.ask("POST", "/api/v1/policies").by(&bank.org().admin).body(axum::body::Body::new(Never));
+    let slow = tokio::spawn(slow.send());
+    tokio::task::yield_now().await;
+    let refused = bank.server.post("/api/v1/policies", &bank.org().admin, limit("9")).await;
+    refused.refusal(429, "too_many_requests");
+    for path in ["/api/v1/policies/versions/1/rollback", "/api/v1/policies/versions/1/diff"] {
+        let method = if path.ends_with("diff") { "GET" } else { "POST" };
+        let refused = bank.server.ask(method, path).by(&bank.org().admin).send().await;
+        refused.refusal(429, "too_many_requests");
+    }
+    bank.server.post("/api/v1/policies", &other.admin, limit("9")).await.json(201);
+    slow.await.unwrap().refusal(408, "request_timeout");
+    bank.publish(limit("9")).await;
 }

@@ -1,0 +1,70 @@
+//! Checking and comparing sets of policies, without keeping anybody from deciding.
+//!
+//! A set may be large and takes a core while it is checked, on behalf of one
+//! organisation of many. So an organisation has one in hand at a time, and of all
+//! organisations one is checked at a time.
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use countersign_core::id::OrgId;
+use dashmap::DashSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::caller::Caller;
+use crate::engine::Engine;
+use crate::error::Error;
+
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    busy: DashSet<OrgId, RandomState>,
+    turn: Arc<Semaphore>,
+}
+
+impl Default for Workshop {
+    fn default() -> Self {
+        Self { busy: DashSet::default(), turn: Arc::new(Semaphore::new(1)) }
+    }
+}
+
+/// A set that an organisation has in hand. Another can be taken up once this is dropped.
+#[derive(Debug)]
+pub struct Workpiece {
+    workshop: Arc<Workshop>,
+    org: OrgId,
+}
+
+/// A set whose turn it is: nobody else's is checked until this is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _workpiece: Workpiece,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Workpiece {
+    fn drop(&mut self) {
+        self.workshop.busy.remove(&self.org);
+    }
+}
+
+impl Workpiece {
+    /// Waits until it is this set's turn to be checked.
+    pub async fn turn(self) -> Turn {
+        let waiting = Arc::clone(&self.workshop.turn).acquire_owned();
+        // It is never closed.
+        Turn { _turn: waiting.await.ok(), _workpiece: self }
+    }
+}
+
+impl Engine {
+    /// Takes up a set of policies of the caller's organisation, which only an administrator may.
+    /// Ask before reading it.
+    pub fn take_up_policies(&self, caller: &Caller) -> Result<Workpiece, Error> {
+        self.may_publish(caller)?;
+        if !self.workshop.busy.insert(caller.org.clone()) {
+            let text = "policies of the organisation are being checked or compared; try again when that has ended";
+            return Err(Error::TooMany(text));
+        }
+        Ok(Workpiece { workshop: Arc::clone(&self.workshop), org: caller.org.clone() })
+    }
+}
