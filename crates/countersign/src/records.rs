@@ -1,15 +1,19 @@
 //! Trust Records: the key that signs them, and what they say of this server.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use countersign_core::Digest;
 use countersign_engine::{Entropy, SystemEntropy, Tracing};
 use countersign_evidence::trace::agt::Settings;
 use countersign_evidence::trace::digest::TaggedDigest;
 use countersign_evidence::trace::key::{SigningKey, signing_key_from_pem, signing_key_to_pem};
 use countersign_evidence::trace::record::Subject;
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use crate::config::Trace;
 use crate::data_dir::{DataDir, is_open, write_private};
@@ -130,9 +134,9 @@ fn kept_key(dir: &Path) -> Result<SigningKey> {
 /// wanted only once a session is closed.
 fn running_program() -> Box<dyn Fn() -> TaggedDigest + Send + Sync> {
     fn digest() -> TaggedDigest {
-        let program = std::env::current_exe().and_then(std::fs::read);
+        let program = std::env::current_exe().and_then(File::open).and_then(sha256);
         let program = program.inspect_err(|why| tracing::warn!(%why, "the running program cannot be read"));
-        TaggedDigest::sha256(&program.unwrap_or_default())
+        program.unwrap_or_else(|_| Digest::of(b"")).into()
     }
     let lazy: Arc<LazyLock<TaggedDigest>> = Arc::new(LazyLock::new(digest));
     let early = Arc::clone(&lazy);
@@ -140,6 +144,18 @@ fn running_program() -> Box<dyn Fn() -> TaggedDigest + Send + Sync> {
     // Without the thread, the first close computes it.
     drop(started);
     Box::new(move || LazyLock::force(&lazy).clone())
+}
+
+/// The digest of all there is to read, of which it holds one piece at a time: a
+/// program with what debuggers want can be larger than all that the server keeps.
+fn sha256(mut from: impl Read) -> std::io::Result<Digest> {
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 64 * 1024]);
+    loop {
+        match from.read(&mut piece)? {
+            0 => return Ok(Digest::from_bytes(hash.finalize().into())),
+            read => hash.update(piece.get(..read).unwrap_or_default()),
+        }
+    }
 }
 
 /// Writes a record where the operator wants a copy. The store has it already.
@@ -154,5 +170,18 @@ fn write(settings: &Settings, session: &str, iat: u64, record: &Value) {
     };
     if let Err(why) = written() {
         tracing::warn!(%why, path = %path.display(), "a record could not be written there; the server has it");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_that_is_read_in_pieces_is_that_of_the_whole() {
+        for length in [0, 1, 64 * 1024, 200_000] {
+            let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
+            assert_eq!(sha256(bytes.as_slice()).unwrap(), Digest::of(&bytes), "{length}");
+        }
     }
 }
