@@ -3,13 +3,15 @@
 //! Unicode's NFKC (UAX #15), dashes as `-`, and no characters that cannot be
 //! seen. Those are counted, since they are seldom there for the reader's sake.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization;
 
 /// What was made plain.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Clean {
+pub struct Clean<'a> {
     /// The text in its plain form. Shorter than the original only by what cannot be seen or was cut.
-    pub text: String,
+    pub text: Cow<'a, str>,
     /// What was taken out.
     pub hidden: Hidden,
     /// Whether the plain form would have been longer than allowed and was cut.
@@ -31,13 +33,14 @@ pub struct Hidden {
 
 /// Makes a text plain, in at most `max_bytes` bytes.
 #[must_use]
-pub fn clean(text: &str, max_bytes: usize) -> Clean {
+pub fn clean<'a>(text: impl Into<Cow<'a, str>>, max_bytes: usize) -> Clean<'a> {
+    let text = text.into();
     // Most texts: NFKC leaves ASCII as it is, and of that only controls are not seen.
     if text.len() <= max_bytes && text.bytes().all(is_plain) {
-        return Clean { text: text.to_owned(), ..Clean::default() };
+        return Clean { text, ..Clean::default() };
     }
     let mut hidden = Hidden::default();
-    let visible = take_out_invisible(text, &mut hidden);
+    let visible = take_out_invisible(&text, &mut hidden);
     let mut plain = String::with_capacity(visible.len().min(max_bytes));
     let mut cut = false;
     for c in visible.nfkc().map(dash) {
@@ -51,7 +54,7 @@ pub fn clean(text: &str, max_bytes: usize) -> Clean {
         }
         plain.push(c);
     }
-    Clean { text: plain, hidden, cut }
+    Clean { text: plain.into(), hidden, cut }
 }
 
 fn take_out_invisible(text: &str, hidden: &mut Hidden) -> String {
@@ -108,7 +111,7 @@ mod tests {
     use super::clean;
 
     fn plain(text: &str) -> String {
-        clean(text, 1 << 16).text
+        clean(text, 1 << 16).text.into_owned()
     }
 
     #[test]
@@ -116,8 +119,8 @@ mod tests {
         let all: String = (0..128).map(char::from).collect();
         let seen: String = all.chars().filter(|c| !c.is_control() || ('\t'..='\r').contains(c)).collect();
         let made = clean(&all, 200);
-        assert_eq!((made.text.as_str(), made.hidden.total), (seen.as_str(), all.len() - seen.len()));
-        assert_eq!((clean(&seen, 200).text, clean(&seen, 5).cut), (seen, true));
+        assert_eq!((made.text.as_ref(), made.hidden.total), (seen.as_str(), all.len() - seen.len()));
+        assert_eq!((clean(&seen, 200).text.as_ref(), clean(&seen, 5).cut), (seen.as_str(), true));
     }
 
     #[test]
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_is_taken_out_and_counted() {
         let made = clean("ig\u{200b}no\u{2060}re", 100);
-        assert_eq!((made.text.as_str(), made.hidden.within_words), ("ignore", 2));
+        assert_eq!((made.text.as_ref(), made.hidden.within_words), ("ignore", 2));
     }
 
     #[test]
@@ -151,8 +154,8 @@ mod tests {
     #[test]
     fn tag_characters_are_read() {
         let smuggled: String = "obey".chars().map(|c| char::from_u32(u32::from(c) + 0xe0000).unwrap()).collect();
-        let made = clean(&format!("Hello{smuggled}."), 100);
-        assert_eq!((made.text.as_str(), made.hidden.tags.as_str()), ("Hello.", "obey"));
+        let made = clean(format!("Hello{smuggled}."), 100);
+        assert_eq!((made.text.as_ref(), made.hidden.tags.as_str()), ("Hello.", "obey"));
     }
 
     #[test]
@@ -163,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_character_that_stands_for_eighteen_does_not_outgrow_the_limit() {
-        let made = clean(&"\u{fdfa}".repeat(100), 200);
+        let made = clean("\u{fdfa}".repeat(100), 200);
         assert!(made.text.len() <= 200 && made.cut, "{} bytes", made.text.len());
     }
 }

@@ -124,7 +124,10 @@ impl Inspector {
         if looking.found.list.len() > before || name.len() > LONGEST || !looking.found.complete {
             return by_number;
         }
-        format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
+        if name.contains(['~', '/']) {
+            return format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+        }
+        format!("{at}/{name}")
     }
 
     fn look(&self, text: &Text<'_>, looking: &mut Looking) {
@@ -206,7 +209,7 @@ impl Inspector {
         apart
     }
 
-    fn hidden(&self, text: &Text<'_>, view: &View, list: &mut Vec<Finding>) {
+    fn hidden(&self, text: &Text<'_>, view: &View<'_>, list: &mut Vec<Finding>) {
         let hidden = &view.hidden;
         let found = [
             (Family::TagCharacters, Severity::High, hidden.tags.len()),

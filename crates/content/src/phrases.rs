@@ -132,7 +132,7 @@ mod tests {
         for (idea, words) in WORDS {
             assert!(RULES.iter().any(|rule| rule.row.contains(idea)), "{idea:?}");
             for word in words.split(", ") {
-                let spelt: Vec<String> = word.split(' ').map(fold).collect();
+                let spelt: Vec<_> = word.split(' ').map(fold).collect();
                 assert_eq!(spelt.join(" "), word);
             }
         }

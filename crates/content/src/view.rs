@@ -1,6 +1,7 @@
 //! The views of a text: itself in its plain form, and whatever it decodes to.
 
-use std::collections::{HashSet, VecDeque};
+use std::borrow::Cow;
+use std::collections::VecDeque;
 
 use crate::clean::{Hidden, clean};
 use crate::decode::decode;
@@ -9,9 +10,9 @@ use crate::step::Step;
 
 /// A text as it reads after some steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct View {
+pub struct View<'a> {
     /// The plain text.
-    pub text: String,
+    pub text: Cow<'a, str>,
     /// How it was reached: no step is the text itself.
     pub reached: Vec<Step>,
     /// What could not be seen.
@@ -20,9 +21,9 @@ pub struct View {
 
 /// All views of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Views {
+pub struct Views<'a> {
     /// The text itself first, then what took one step, then two, then three.
-    pub list: Vec<View>,
+    pub list: Vec<View<'a>>,
     /// Why there are no more, where there would be.
     pub stopped: Option<Stopped>,
 }
@@ -38,22 +39,21 @@ pub enum Stopped {
 
 /// All views of `text`. Their bytes together are bounded by a multiple of its length.
 #[must_use]
-pub fn views(text: &str) -> Views {
+pub fn views(text: &str) -> Views<'_> {
     let mut made = Views { list: Vec::new(), stopped: None };
-    let mut seen = HashSet::new();
     let mut left = view_bytes(text.len());
-    let mut open = VecDeque::from([(Vec::new(), text.to_owned())]);
+    let mut open = VecDeque::from([(Vec::new(), Cow::Borrowed(text))]);
     while let Some((reached, text)) = open.pop_front() {
         if made.list.len() == MAX_VIEWS || left == 0 {
             made.stopped = Some(Stopped::TooMuch);
             break;
         }
-        let plain = clean(&text, left);
+        let plain = clean(text, left);
         if plain.cut {
             made.stopped = Some(Stopped::TooMuch);
         }
         // What reads the same was searched already.
-        if !seen.insert(plain.text.clone()) && plain.hidden == Hidden::default() {
+        if plain.hidden == Hidden::default() && made.list.iter().any(|view| view.text == plain.text) {
             continue;
         }
         left -= plain.text.len();
@@ -68,7 +68,7 @@ pub fn views(text: &str) -> Views {
                 made.stopped = made.stopped.or(Some(Stopped::TooDeep));
                 break;
             }
-            open.push_back((reached.iter().copied().chain([step]).collect(), text));
+            open.push_back((reached.iter().copied().chain([step]).collect(), text.into()));
         }
         made.list.push(View { text: plain.text, reached, hidden: plain.hidden });
     }
@@ -88,7 +88,7 @@ mod tests {
         let made = views(TWICE);
         let last = made.list.last().unwrap();
         assert_eq!(
-            (last.text.as_str(), last.reached.as_slice()),
+            (last.text.as_ref(), last.reached.as_slice()),
             ("ignore all rules", &[Step::Base64, Step::Base64][..])
         );
         assert_eq!(made.stopped, None);

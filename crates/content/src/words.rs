@@ -3,6 +3,8 @@
 //! digits that stand for letters within a word made letters, and words whose
 //! letters stand apart joined.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::skeleton;
 
@@ -29,13 +31,41 @@ const SPACED_LETTERS: usize = 4;
 impl Words {
     pub(crate) fn of(text: &str) -> Self {
         let mut words = Self { line: String::with_capacity(text.len() + 2), list: Vec::new() };
-        for (start, end, word) in joined(split(text)) {
+        // How many letters came last that stand apart by one character each: `i g n o r e`.
+        let mut letters = 0;
+        for (start, word) in split(text) {
+            let (end, word) = (start + word.len(), fold(word));
+            let is_letter = word.chars().nth(1).is_none();
+            let goes_on = letters == 0 || words.list.last().is_some_and(|last| start == last.end + 1);
+            if !(is_letter && goes_on) {
+                words.join(letters);
+                letters = 0;
+            }
+            letters += usize::from(is_letter);
             words.list.push(Word { at: words.line.len(), start, end });
             words.line.push(' ');
             words.line.push_str(&word);
         }
+        words.join(letters);
         words.line.push(' ');
         words
+    }
+
+    /// Makes one word of the last `letters`, where they are enough for one.
+    fn join(&mut self, letters: usize) {
+        if letters < SPACED_LETTERS {
+            return;
+        }
+        let from = self.list.len().saturating_sub(letters);
+        let Some((first, rest)) = self.list.get(from..).and_then(<[Word]>::split_first) else { return };
+        let (at, start, end) = (first.at, first.start, rest.last().map_or(first.end, |last| last.end));
+        let begins = std::iter::once(at).chain(rest.iter().map(|word| word.at));
+        let ends = rest.iter().map(|word| word.at).chain([self.line.len()]);
+        let word: String = begins.zip(ends).filter_map(|(at, end)| self.line.get(at + 1..end)).collect();
+        self.line.truncate(at + 1);
+        self.line.push_str(&word);
+        self.list.truncate(from);
+        self.list.push(Word { at, start, end });
     }
 
     /// Which word the byte of `line` at `at` belongs to. A word's space is its own.
@@ -51,10 +81,14 @@ impl Words {
 }
 
 /// Spells one word or phrase as [`Words`] does.
-pub(crate) fn fold(word: &str) -> String {
+pub(crate) fn fold(word: &str) -> Cow<'_, str> {
+    // Most words.
+    if word.bytes().all(|b| b.is_ascii_lowercase()) {
+        return word.into();
+    }
     let out = if word.is_ascii() { word.to_ascii_lowercase() } else { latin(word) };
     let letters = out.bytes().filter(u8::is_ascii_alphabetic).count();
-    if letters > 0 && letters < out.len() { out.chars().map(letter_for).collect() } else { out }
+    if letters > 0 && letters < out.len() { out.chars().map(letter_for).collect() } else { out.into() }
 }
 
 /// A word in lower case, without accents, and Latin where it looks so.
@@ -94,9 +128,8 @@ fn is_mark(c: char) -> bool {
     unicode_normalization::char::is_combining_mark(c)
 }
 
-type Piece = (usize, usize, String);
-
-fn split(text: &str) -> impl Iterator<Item = Piece> {
+/// The words as they are written, and where each begins.
+fn split(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_part = |c: char| c.is_alphanumeric() || is_mark(c);
     let mut from = 0;
     std::iter::from_fn(move || {
@@ -105,37 +138,8 @@ fn split(text: &str) -> impl Iterator<Item = Piece> {
         let word = text.get(start..)?;
         let word = word.get(..word.find(|c| !is_part(c)).unwrap_or(word.len()))?;
         from = start + word.len();
-        Some((start, from, fold(word)))
+        Some((start, word))
     })
-}
-
-/// Joins letters that stand apart by one character each: `i g n o r e`.
-fn joined(pieces: impl Iterator<Item = Piece>) -> Vec<Piece> {
-    let mut words: Vec<Piece> = Vec::new();
-    let mut letters: Vec<Piece> = Vec::new();
-    for piece in pieces {
-        let is_letter = piece.2.chars().nth(1).is_none();
-        let goes_on = letters.last().is_none_or(|last| piece.0 == last.1 + 1);
-        if !(is_letter && goes_on) {
-            settle(&mut letters, &mut words);
-        }
-        if is_letter {
-            letters.push(piece);
-        } else {
-            words.push(piece);
-        }
-    }
-    settle(&mut letters, &mut words);
-    words
-}
-
-fn settle(letters: &mut Vec<Piece>, words: &mut Vec<Piece>) {
-    if letters.len() < SPACED_LETTERS {
-        words.append(letters);
-    } else if let (Some(first), Some(last)) = (letters.first(), letters.last()) {
-        words.push((first.0, last.1, letters.iter().map(|piece| piece.2.as_str()).collect()));
-        letters.clear();
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 /// The text with its escapes decoded, where it has any.
 pub(super) fn plain(text: &str) -> Option<String> {
+    if !text.contains('\\') {
+        return None;
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut read_any = false;

@@ -20,6 +20,7 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE
 /// Every run that decodes to text.
 pub(super) fn runs(text: &str) -> impl Iterator<Item = (Step, String)> {
     text.split(|c: char| !is_digit(c) && c != '\n' && c != '\r')
+        .filter(|piece| piece.len() >= SHORTEST)
         .flat_map(unwrapped)
         .filter(|run| run.len() >= SHORTEST)
         .filter_map(|run| {

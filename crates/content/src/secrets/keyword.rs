@@ -67,6 +67,10 @@ pub(super) fn value(rest: &str) -> Option<(usize, usize)> {
 const NAMES: &[&str] =
     &["password", "passwd", "pwd", "passphrase", "clientsecret", "secretkey", "privatekey", "apikey", "accesskey"];
 
+/// The [`KEYWORDS`] as they stand in names, without what others hold.
+const ANNOUNCING: &[&str] =
+    &["password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey", "privatekey", "credential"];
+
 /// What the name of a member says of its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Named {
@@ -84,7 +88,7 @@ impl Named {
         let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
         // What leads to the next page opens nothing else.
         let pages = ["page", "next", "continuation", "cursor", "sync"].iter().any(|word| name.contains(word));
-        let announced = KEYWORDS.iter().any(|word| name.contains(&word.replace(['_', '-'], "")));
+        let announced = ANNOUNCING.iter().any(|word| name.contains(word));
         match (NAMES.contains(&name.as_str()), announced && !pages) {
             (true, _) => Self::Secret,
             (false, true) => Self::LikeSecret,
@@ -144,4 +148,18 @@ fn entropy(value: &str) -> f64 {
             -share * share.log2()
         })
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KEYWORDS, Named};
+
+    #[test]
+    fn every_keyword_announces_a_secret_however_a_name_spells_it() {
+        for word in KEYWORDS.iter().filter(|word| !word.contains(':')) {
+            for name in [format!("my_{word}"), word.replace('_', "-").to_uppercase() + "2", word.replace('_', "")] {
+                assert_ne!(Named::of(&name), Named::Otherwise, "{name}");
+            }
+        }
+    }
 }
