@@ -16,6 +16,7 @@ mod sequence;
 mod series;
 
 pub use baseline::{Baseline, Call, Observation, Outcome};
+pub use hash::Tool;
 pub use sequence::is_egress;
 
 use crate::effect::Effect;
@@ -117,7 +118,8 @@ impl Findings {
     /// These findings and one more, if there is a figure for it.
     #[must_use]
     pub fn with(mut self, finding: Finding, figure: Option<Figure>) -> Self {
-        for (place, _) in self.0.iter_mut().zip(Finding::ALL).filter(|(_, f)| *f == finding) {
+        // The findings are declared in the order of `ALL`.
+        if let Some(place) = self.0.get_mut(finding as usize) {
             *place = figure.or(*place);
         }
         self

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use countersign_core::classify::{By, Classification};
-use countersign_core::detect::{Baseline, Call, Finding, Findings, Observation, Outcome, is_egress, raise};
+use countersign_core::detect::{Baseline, Call, Finding, Findings, Observation, Outcome, Tool, is_egress, raise};
 use countersign_core::{Digest, Effect, Timestamp, Verdict};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -83,7 +83,7 @@ impl Step {
             let resource = |count| format!("resource{}", self.resources_from + n % count);
             let call = Call {
                 at: at(minute, (n % self.calls).min(59_999)),
-                tool: &tool,
+                tool: Tool::new(&tool),
                 resource: self.resources.map(|count| Digest::of(resource(count).as_bytes())),
                 effect: self.effect,
                 egress: self.egress.unwrap_or_else(|| is_egress(&tool)),
@@ -244,7 +244,7 @@ fn a_stored_baseline_that_holds_more_than_it_may_is_refused() {
 #[test]
 fn an_empty_baseline_notices_nothing_and_knows_nothing() {
     let baseline = Baseline::default();
-    assert!(baseline.is_new_tool("db/get_row") && baseline.is_new_resource(&Digest::ZERO));
+    assert!(baseline.is_new_tool(Tool::new("db/get_row")) && baseline.is_new_resource(&Digest::ZERO));
     assert_eq!(baseline.hour_permille(at(0, 0)), None);
 }
 
@@ -255,7 +255,7 @@ fn a_baseline_says_what_risk_wants_to_know() {
     let (baseline, _) =
         Step { outcome: Outcome::Denied, tools: vec!["db/drop".to_owned()], ..step(10 * 60) }.play(baseline);
     assert_eq!((baseline.history().decisions, baseline.history().denied), (61, 1));
-    assert!(!baseline.is_new_tool("db/get_row") && baseline.is_new_tool("db/drop"));
+    assert!(!baseline.is_new_tool(Tool::new("db/get_row")) && baseline.is_new_tool(Tool::new("db/drop")));
     assert!(!baseline.is_new_resource(&Digest::of(b"resource0")));
     let tomorrow = |hour: i64| baseline.hour_permille(at((24 + hour) * 60, 0));
     assert_eq!([9, 10, 11].map(tomorrow), [Some(983), Some(21), Some(0)]);
@@ -289,7 +289,7 @@ impl Seen {
     fn observation(&self) -> Observation<'_> {
         let call = Call {
             at: self.at,
-            tool: self.tool,
+            tool: Tool::new(self.tool),
             resource: self.resource,
             effect: self.effect,
             egress: is_egress(self.tool),

@@ -106,9 +106,10 @@ impl Baselines {
             if by.revision < watched.revision {
                 return;
             }
-            let before = std::mem::take(&mut watched.baseline);
-            let before = if by.revision == watched.revision { before } else { Baseline::default() };
-            watched.baseline = before.step(seen);
+            if by.revision > watched.revision {
+                watched.baseline = Baseline::default();
+            }
+            watched.baseline.take_in(seen);
             (watched.revision, watched.seen) = (by.revision, at);
             watched.changed.get_or_insert(at);
             return;

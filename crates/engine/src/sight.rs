@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 
-use countersign_core::detect::{Call, Findings, Outcome};
+use countersign_core::detect::{Call, Findings, Outcome, Tool};
 use countersign_core::effect::Effect;
 use countersign_core::id::AgentId;
 use countersign_core::risk::History;
@@ -75,7 +75,7 @@ impl Sight {
     pub(crate) fn of(seen: &Seen<'_>) -> Self {
         let Call { at, tool, resource, effect, egress } = seen.call;
         let Version { agent, revision } = seen.by;
-        Self { agent: agent.clone(), revision, tool: tool.to_owned(), resource, effect, egress, at }
+        Self { agent: agent.clone(), revision, tool: tool.name().to_owned(), resource, effect, egress, at }
     }
 
     pub(crate) fn by(&self) -> Version<'_> {
@@ -83,7 +83,8 @@ impl Sight {
     }
 
     pub(crate) fn call(&self) -> Call<'_> {
-        Call { at: self.at, tool: &self.tool, resource: self.resource, effect: self.effect, egress: self.egress }
+        let tool = Tool::new(&self.tool);
+        Call { at: self.at, tool, resource: self.resource, effect: self.effect, egress: self.egress }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use countersign_core::agent::Agent;
 use countersign_core::decide::Guard;
-use countersign_core::detect::{Call, Findings, Outcome, is_egress};
+use countersign_core::detect::{Call, Findings, Outcome, Tool, is_egress};
 use countersign_core::facts::{Action, Facts};
 use countersign_core::risk::{Consequence, Cumulative, RiskFacts, risk};
 use countersign_core::router::tiers;
@@ -33,7 +33,7 @@ impl Engine {
         };
         let Action { tool, class } = *action;
         let resource = if self.settings.spot.is_off() { None } else { resource(input, &self.settings.resources) };
-        let call = Call { at, tool, resource, effect: class.effect, egress: is_egress(tool) };
+        let call = Call { at, tool: Tool::new(tool), resource, effect: class.effect, egress: is_egress(tool) };
         Seen { by: Version { agent, revision }, call }
     }
 

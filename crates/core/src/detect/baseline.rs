@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::drift::Drift;
 use super::entropy::Tools;
-use super::hash::{self, InvalidHashes};
+use super::hash::{self, InvalidHashes, Tool};
 use super::known::FirstSeen;
 use super::sequence::Sequence;
 use super::series::{MINUTES, Series};
@@ -30,7 +30,7 @@ pub struct Call<'a> {
     /// When.
     pub at: Timestamp,
     /// The tool.
-    pub tool: &'a str,
+    pub tool: Tool<'a>,
     /// The digest of what it touches, where that is known.
     pub resource: Option<Digest>,
     /// Its own effect, before anything raised it.
@@ -105,7 +105,7 @@ impl Baseline {
     /// What is unusual about a call, before anything is known of its outcome.
     #[must_use]
     pub fn judge(&self, call: &Call<'_>) -> Findings {
-        let tool = hash::of(call.tool);
+        let tool = call.tool.hash();
         let rates = self.rates.at(call.at);
         let (high, low) = self.mix.judge(tool);
         let has_learnt = self.allowed >= LEARNING_CALLS;
@@ -122,15 +122,21 @@ impl Baseline {
     /// What is usual after a call.
     #[must_use]
     pub fn step(mut self, seen: &Observation<'_>) -> Self {
+        self.take_in(seen);
+        self
+    }
+
+    /// The same where it stands: it is large, and every decision moves it.
+    pub fn take_in(&mut self, seen: &Observation<'_>) {
         let Observation { call, outcome } = seen;
-        let tool = hash::of(call.tool);
         self.decisions = self.decisions.saturating_add(1);
-        self.rates = self.rates.advance(minute(call.at)).count(call);
-        self.mix = self.mix.step(tool);
+        self.rates.advance(minute(call.at));
+        self.rates.count(call);
+        self.mix = std::mem::take(&mut self.mix).step(call.tool.hash());
         match outcome {
-            Outcome::Allowed => self.learn(call, tool),
-            Outcome::Denied => Self { denied: self.denied.saturating_add(1), ..self },
-            Outcome::Waiting => self,
+            Outcome::Allowed => self.learn(call),
+            Outcome::Denied => self.denied = self.denied.saturating_add(1),
+            Outcome::Waiting => {}
         }
     }
 
@@ -143,8 +149,8 @@ impl Baseline {
 
     /// Whether this version of the agent was never allowed this tool.
     #[must_use]
-    pub fn is_new_tool(&self, tool: &str) -> bool {
-        self.tools.is_new(hash::of(tool))
+    pub fn is_new_tool(&self, tool: Tool<'_>) -> bool {
+        self.tools.is_new(tool.hash())
     }
 
     /// Whether this version of the agent was never allowed this resource.
@@ -167,19 +173,19 @@ impl Baseline {
     }
 
     /// An allowed call teaches what the agent uses; no other does.
-    fn learn(mut self, call: &Call<'_>, tool: u64) -> Self {
+    fn learn(&mut self, call: &Call<'_>) {
+        let tool = call.tool.hash();
         self.allowed = self.allowed.saturating_add(1).min(LEARNING_CALLS);
-        self.tools = self.tools.step(tool);
+        self.tools = std::mem::take(&mut self.tools).step(tool);
         if let Some(resource) = call.resource {
-            self.resources = self.resources.step(hash::short(&resource));
+            self.resources = std::mem::take(&mut self.resources).step(hash::short(&resource));
         }
         if call.egress {
-            self.sequence = self.sequence.sent(tool, call.at);
+            self.sequence = std::mem::take(&mut self.sequence).sent(tool, call.at);
         }
         if call.effect == Effect::Read {
-            self.sequence = self.sequence.read(tool, call.at);
+            self.sequence = std::mem::take(&mut self.sequence).read(tool, call.at);
         }
-        self
     }
 }
 
@@ -221,7 +227,9 @@ impl Rates {
     fn at(&self, at: Timestamp) -> Cow<'_, Self> {
         let now = minute(at);
         if self.minute.is_some_and(|minute| now > minute) {
-            Cow::Owned(self.clone().advance(now))
+            let mut rates = self.clone();
+            rates.advance(now);
+            Cow::Owned(rates)
         } else {
             Cow::Borrowed(self)
         }
@@ -246,47 +254,45 @@ impl Rates {
         call.resource.is_some_and(|resource| !self.distinct.0.contains(&hash::short(&resource)))
     }
 
-    fn count(mut self, call: &Call<'_>) -> Self {
-        self.calls = self.calls.count();
+    fn count(&mut self, call: &Call<'_>) {
+        self.calls.count();
         if call.effect > Effect::Read {
-            self.writes = self.writes.count();
+            self.writes.count();
         }
         if let Some(resource) = call.resource
             && self.distinct.0.len() < DISTINCT
             && self.distinct.0.insert(hash::short(&resource))
         {
-            self.fan_out = self.fan_out.count();
+            self.fan_out.count();
         }
-        self
     }
 
     /// Closes minutes until `now` is the current one. Minutes without calls
     /// count as zero. A clock that goes back closes nothing.
-    fn advance(mut self, now: i64) -> Self {
-        let Some(minute) = self.minute.replace(now) else { return self };
+    fn advance(&mut self, now: i64) {
+        let Some(minute) = self.minute.replace(now) else { return };
         let kept = i64::try_from(MINUTES).unwrap_or(i64::MAX);
         if now <= minute {
             // A little back is a clock that is put right. Much back means that
             // it was wrong before: waiting for that time to come would make
             // one minute of the whole way there.
             self.minute = Some(if now.saturating_add(kept) < minute { now } else { minute });
-            return self;
+            return;
         }
         for past in minute..now.min(minute.saturating_add(kept)) {
             self.drift = self.drift.close(self.calls.current(), self.calls.usual(hour(past)));
-            self.calls = self.calls.close();
-            self.writes = self.writes.close();
-            self.fan_out = self.fan_out.close();
+            self.calls.close();
+            self.writes.close();
+            self.fan_out.close();
         }
         if now.saturating_sub(minute) > kept {
             self.drift = Drift::default();
         }
         let (then, now) = (hour(minute), hour(now));
-        self.calls = self.calls.close_hours(then, now);
-        self.writes = self.writes.close_hours(then, now);
-        self.fan_out = self.fan_out.close_hours(then, now);
+        self.calls.close_hours(then, now);
+        self.writes.close_hours(then, now);
+        self.fan_out.close_hours(then, now);
         self.distinct.0.clear();
-        self
     }
 }
 

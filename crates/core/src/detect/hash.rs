@@ -15,9 +15,29 @@ pub(super) fn short(digest: &Digest) -> u64 {
     digest.as_bytes().iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
 }
 
-/// A tool's name.
-pub(super) fn of(name: &str) -> u64 {
-    short(&Digest::of(name.as_bytes()))
+/// A tool's name and its hash, which is made once for all that is asked about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tool<'a> {
+    name: &'a str,
+    hash: u64,
+}
+
+impl<'a> Tool<'a> {
+    /// The tool that is called `name`.
+    #[must_use]
+    pub fn new(name: &'a str) -> Self {
+        Self { name, hash: short(&Digest::of(name.as_bytes())) }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    pub(super) const fn hash(&self) -> u64 {
+        self.hash
+    }
 }
 
 /// Two in a row.

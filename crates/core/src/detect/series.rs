@@ -127,22 +127,18 @@ impl Season {
     }
 
     /// One more happened in the current hour.
-    #[must_use]
-    pub fn count(mut self) -> Self {
+    pub fn count(&mut self) {
         self.so_far = self.so_far.saturating_add(1);
-        self
     }
 
-    /// The season once `hour` is over and `now` is the current one.
-    #[must_use]
-    pub fn advance(mut self, hour: i64, now: i64) -> Self {
+    /// `hour` is over, and `now` is the current one.
+    pub fn advance(&mut self, hour: i64, now: i64) {
         for past in hour..now.min(hour.saturating_add(HOURS)) {
             let count = std::mem::take(&mut self.so_far);
             if let Some(usual) = self.hours.get_mut(hour_of_day(past)) {
                 *usual = Some(usual.map_or(count, |old| averaged(old, count)));
             }
         }
-        self
     }
 }
 
@@ -204,24 +200,18 @@ impl Series {
     }
 
     /// One more happened in the current minute.
-    #[must_use]
-    pub fn count(mut self) -> Self {
+    pub fn count(&mut self) {
         self.current = self.with_one_more();
-        self.season = self.season.count();
-        self
+        self.season.count();
     }
 
     /// The current minute is over, and the next one begins.
-    #[must_use]
-    pub fn close(mut self) -> Self {
-        self.recent = self.recent.close(std::mem::take(&mut self.current));
-        self
+    pub fn close(&mut self) {
+        self.recent = std::mem::take(&mut self.recent).close(std::mem::take(&mut self.current));
     }
 
     /// The hour `hour` is over, and `now` is the current one.
-    #[must_use]
-    pub fn close_hours(mut self, hour: i64, now: i64) -> Self {
-        self.season = self.season.advance(hour, now);
-        self
+    pub fn close_hours(&mut self, hour: i64, now: i64) {
+        self.season.advance(hour, now);
     }
 }
