@@ -12,8 +12,6 @@ pub struct Digest([u8; 32]);
 #[error("expected 64 lower-case hex digits")]
 pub struct InvalidDigest;
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
 impl Digest {
     /// Thirty-two zero bytes: where every chain begins.
     pub const ZERO: Self = Self([0; 32]);
@@ -46,10 +44,8 @@ impl Digest {
     #[must_use]
     pub fn hex(&self) -> [u8; 64] {
         let mut out = [0; 64];
-        for (pair, byte) in out.chunks_exact_mut(2).zip(self.0) {
-            for (digit, nibble) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
-                *digit = HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
-            }
+        for (pair, byte) in out.as_chunks_mut::<2>().0.iter_mut().zip(&self.0) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
         }
         out
     }
@@ -71,6 +67,11 @@ impl Digest {
         }
         Ok(Self(bytes))
     }
+}
+
+/// The lower-case hex digit of a number below 16. Without a table, many are written at a time.
+const fn digit(nibble: u8) -> u8 {
+    nibble.wrapping_add(if nibble < 10 { b'0' } else { b'a' - 10 })
 }
 
 /// What a lower-case hex digit says; 255 for anything else.
