@@ -66,20 +66,19 @@ impl Engine {
     ) -> Option<Rulings> {
         let policies = self.policies.get()?;
         let (operator, own) = (policies.operator.as_ref(), policies.own(&facts.agent.org));
-        // No policy of Cedar can name the arguments of a tool that its set does not declare.
-        let to_operator = operator.is_some_and(|set| set.declares(action.tool));
-        let to_own = own.is_some_and(|set| set.declares(action.tool));
-        let none = Map::new();
-        let arguments = if to_operator || to_own { arguments(input) } else { Map::new() };
+        // Arguments that no policy can name need not be read.
+        let is_read = operator.is_some_and(|set| set.reads_arguments_of(action.tool))
+            || own.is_some_and(|set| set.reads_arguments_of(action.tool));
+        let arguments = if is_read { arguments(input) } else { Map::new() };
         let raised = facts.suspicion(action.class.effect);
         let taint: Vec<String> = taint.labels().map(|label| label.as_str().to_owned()).collect();
-        let request = |is_declared: bool| Request {
+        let request = Request {
             organisation: facts.agent.org.as_str(),
             agent: facts.agent.id.as_str(),
             agent_name: &facts.agent.name,
             tool: action.tool,
             effect: if raised.is_some() { action.class.effect.raised() } else { action.class.effect },
-            arguments: if is_declared { &arguments } else { &none },
+            arguments: &arguments,
             session: of_session(facts.session, facts.tally),
             delegation_depth: u32::try_from(facts.delegation.len()).unwrap_or(u32::MAX),
             trust: UNMEASURED_TRUST,
@@ -87,8 +86,7 @@ impl Engine {
             now: facts.now,
             taint: &taint,
         };
-        let by_operator = operator.map(|set| set.judge(&request(to_operator)));
-        let rulings = Rulings::of(by_operator, own.map(|set| set.judge(&request(to_own))))?;
+        let rulings = Rulings::of(operator.map(|set| set.judge(&request)), own.map(|set| set.judge(&request)))?;
         for error in rulings.each().filter_map(|judged| judged.said.as_ref()).flat_map(|said| &said.errors) {
             // The message may quote an argument: it stays out of the log.
             tracing::warn!(policy = error.policy.id, "a policy failed on a call, which is refused");

@@ -56,7 +56,7 @@ impl InForce {
     }
 
     /// Whether a policy of the set could read the arguments of `tool`.
-    pub(crate) fn declares(&self, tool: &str) -> bool {
+    pub(crate) fn reads_arguments_of(&self, tool: &str) -> bool {
         self.set.reads_undeclared() || self.set.tools().get(tool).is_some()
     }
 
@@ -103,9 +103,9 @@ impl Own {
         Judged { owner, set: self.set, said, fallback: self.fallback }
     }
 
-    /// Whether a policy of the set could name the arguments of `tool`.
-    pub(crate) fn declares(&self, tool: &str) -> bool {
-        self.loaded.as_ref().is_ok_and(|set| set.declares(tool))
+    /// Whether a policy of the set could read the arguments of `tool`.
+    pub(crate) fn reads_arguments_of(&self, tool: &str) -> bool {
+        self.loaded.as_ref().is_ok_and(|set| set.reads_arguments_of(tool))
     }
 }
 

@@ -22,6 +22,7 @@ use crate::policy::{Kind, Policy};
 use crate::related::{Ready, Related};
 use crate::request::Request;
 use crate::set::PolicySet;
+use crate::tools::Tool;
 use crate::values::{self, Types};
 
 /// How many lists of candidates are kept ready.
@@ -180,7 +181,8 @@ impl Worker {
         let Self { set, policies, types, related, .. } = self;
         // No policy of Cedar may name the arguments of a tool that nobody declared.
         let none = Map::new();
-        let arguments = if set.tools().get(request.tool).is_some() { request.arguments } else { &none };
+        let tool = set.tools().get(request.tool);
+        let arguments = if tool.is_some() { request.arguments } else { &none };
         let request = &Request { arguments, ..*request };
         let mut asked = None;
         for number in &candidates.policies {
@@ -203,7 +205,7 @@ impl Worker {
                 (_, Some(holds)) => Ok(holds),
                 // Made where the first policy needs it, for all of them.
                 (Some(condition), None) => asked
-                    .get_or_insert_with(|| Asked::new(types, related, set, request, &candidates.reads))
+                    .get_or_insert_with(|| Asked::new(types, related, tool, request, &candidates.reads))
                     .as_ref()
                     .map_err(Clone::clone)
                     .and_then(|asked| asked.says(condition)),
@@ -218,11 +220,10 @@ impl Asked {
     fn new(
         types: &Types,
         related: &mut Ready,
-        set: &PolicySet,
+        tool: Option<&Tool>,
         request: &Request<'_>,
         reads: &Reads,
     ) -> Result<Self, String> {
-        let tool = set.tools().get(request.tool);
         let context = values::context(types, request, tool, reads)?;
         let related = if reads.entities { related.get(types, request, tool.is_some())? } else { related.nobody() };
         let [principal, action, resource] = [&related.principal, &related.action, &related.resource].map(Clone::clone);
