@@ -32,7 +32,7 @@ use crate::changes::Changes;
 use crate::collection::Stored;
 use crate::content::{Looked, Standing};
 use crate::deep::Brief;
-use crate::engine::{Durability, Engine, check_name};
+use crate::engine::{Durability, Engine, check_name, draft_at};
 use crate::error::Error;
 use crate::judged::Rulings;
 use crate::lent::{Lent, LentLink};
@@ -136,7 +136,7 @@ impl Engine {
         if self.registry.agents.get(&caller.org, ask.agent.as_str()).is_none() {
             return Err(Error::not_found("agent", ask.agent.as_str()));
         }
-        let waits = self.take_rates(&caller.org, caller.acting(ask.agent), ask.tool);
+        let waits = self.take_rates(&caller.org, caller.acting(ask.agent), (ask.tool, began));
         // Of what is asked in another's name, nothing is held against anybody.
         // Nor is what is refused unread: whoever asks too often makes nobody look.
         let counts = caller.acting(ask.agent) == ask.agent && waits.agent.is_none() && waits.tool.is_none();
@@ -238,7 +238,7 @@ impl Engine {
             session: ask.session.map(Into::into),
             verdict: decision.verdict.as_str(),
         };
-        let draft = self.draft(gathered.chain.clone(), &caller.org, &event)?;
+        let draft = draft_at(now, gathered.chain.clone(), &caller.org, &event)?;
         // A request for approval is a write, whatever the action is; and who is answered
         // must not ask again before its new label holds.
         let reads = decision.effect == Effect::Read && changes.len() == 0 && added.is_none();
@@ -415,27 +415,22 @@ impl Engine {
         stops.into_iter().next()
     }
 
-    fn take_rates(&self, org: &OrgId, agent: &AgentId, tool: &str) -> Waits {
-        let now = self.clock.monotonic();
+    fn take_rates(&self, org: &OrgId, agent: &AgentId, (tool, now): (&str, Duration)) -> Waits {
         let settings = self.registry.settings.any(org.as_str());
         let chosen = |mine: Option<u32>, default: u32| Rate { per_minute: mine.unwrap_or(default) };
         let mine = settings.as_ref().map(|s| &s.value);
         let agent_rate = chosen(mine.and_then(|s| s.agent_per_minute), self.settings.agent_per_minute);
         let tool_rate = chosen(mine.and_then(|s| s.tool_per_minute), self.settings.tool_per_minute);
-        let take = |key: String, rate: Rate| match rate.per_minute {
+        let take = |rate: Rate, key: &dyn Fn() -> String| match rate.per_minute {
             0 => None,
-            _ => self.live.take(&key, rate, now).err(),
+            _ => self.live.take(&key(), rate, now).err(),
         };
-        let circuits = &self.registry.circuits;
-        let circuit = if circuits.is_empty() {
-            None
-        } else {
-            circuits.get(&circuit_key(agent, tool)).and_then(|breaker| breaker.wait(now))
-        };
+        // Asked for outright: whether there are any at all, every shard would have to say.
+        let circuit = self.registry.circuits.get(&circuit_key(agent, tool));
         Waits {
-            agent: take(format!("a/{agent}"), agent_rate),
-            tool: take(format!("t/{org}/{tool}"), tool_rate),
-            circuit,
+            agent: take(agent_rate, &|| format!("a/{agent}")),
+            tool: take(tool_rate, &|| format!("t/{org}/{tool}")),
+            circuit: circuit.and_then(|breaker| breaker.wait(now)),
         }
     }
 }

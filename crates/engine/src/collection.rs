@@ -1,6 +1,7 @@
 //! Documents in memory, typed: what decisions read.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ahash::RandomState;
 use countersign_core::id::OrgId;
@@ -25,18 +26,22 @@ pub struct Stored<T> {
 }
 
 /// Every document of one kind, by key.
-pub(crate) struct Collection<T>(DashMap<Box<str>, Arc<Stored<T>>, RandomState>);
+pub(crate) struct Collection<T> {
+    by_key: DashMap<Box<str>, Arc<Stored<T>>, RandomState>,
+    /// How many there are: to count them, the map locks every shard it has.
+    count: AtomicUsize,
+}
 
 impl<T> Default for Collection<T> {
     fn default() -> Self {
-        Self(DashMap::default())
+        Self { by_key: DashMap::default(), count: AtomicUsize::new(0) }
     }
 }
 
 impl<T: Owned> Collection<T> {
     /// The document called `key`, whatever its organisation.
     pub(crate) fn any(&self, key: &str) -> Option<Arc<Stored<T>>> {
-        self.0.get(key).map(|found| Arc::clone(&found))
+        self.by_key.get(key).map(|found| Arc::clone(&found))
     }
 
     /// The document called `key`, if it belongs to `org`.
@@ -47,28 +52,34 @@ impl<T: Owned> Collection<T> {
     /// Every document of `org` that `wanted` accepts.
     pub(crate) fn list(&self, org: &OrgId, wanted: impl Fn(&T) -> bool) -> Vec<Arc<Stored<T>>> {
         let ours = |found: &Arc<Stored<T>>| found.value.org() == org && wanted(&found.value);
-        self.0.iter().map(|found| Arc::clone(&found)).filter(ours).collect()
+        self.by_key.iter().map(|found| Arc::clone(&found)).filter(ours).collect()
     }
 
     /// Every document, of any organisation, that `wanted` accepts.
     pub(crate) fn filter(&self, wanted: impl Fn(&T) -> bool) -> Vec<Arc<Stored<T>>> {
-        self.0.iter().map(|found| Arc::clone(&found)).filter(|found| wanted(&found.value)).collect()
+        self.by_key.iter().map(|found| Arc::clone(&found)).filter(|found| wanted(&found.value)).collect()
     }
 
     /// Any document, of any organisation, that `wanted` accepts.
     pub(crate) fn find(&self, wanted: impl Fn(&T) -> bool) -> Option<Arc<Stored<T>>> {
-        self.0.iter().map(|found| Arc::clone(&found)).find(|found| wanted(&found.value))
+        self.by_key.iter().map(|found| Arc::clone(&found)).find(|found| wanted(&found.value))
     }
 
+    /// How many there are; never too few.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.count.load(Ordering::SeqCst)
     }
 
     pub(crate) fn put(&self, value: T, revision: u64) {
-        self.0.insert(value.key().into(), Arc::new(Stored { revision, value }));
+        self.count.fetch_add(1, Ordering::SeqCst);
+        if self.by_key.insert(value.key().into(), Arc::new(Stored { revision, value })).is_some() {
+            self.count.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 
     pub(crate) fn remove(&self, key: &str) -> Option<Arc<Stored<T>>> {
-        self.0.remove(key).map(|(_, removed)| removed)
+        let (_, removed) = self.by_key.remove(key)?;
+        self.count.fetch_sub(1, Ordering::SeqCst);
+        Some(removed)
     }
 }
