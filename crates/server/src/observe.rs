@@ -4,14 +4,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::refuse::Refusal;
 use crate::surface::Surface;
 
-const REQUEST_ID: &str = "x-request-id";
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Requests since the start: what makes ids different.
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
@@ -31,7 +31,7 @@ pub(crate) async fn observe(State(surface): State<Surface>, request: Request, ne
     surface.metrics.responded(status);
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     tracing::debug!(request.id = id.to_str().unwrap_or_default(), %method, route, status, "answered {method} {route} with {status}");
-    response.headers_mut().insert(REQUEST_ID, id);
+    response.headers_mut().insert(&REQUEST_ID, id);
     response
 }
 
@@ -41,11 +41,11 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         let bytes = value.as_bytes();
         (1..=64).contains(&bytes.len()) && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
     };
-    if let Some(sent) = headers.get(REQUEST_ID).filter(plain) {
+    if let Some(sent) = headers.get(&REQUEST_ID).filter(plain) {
         return sent.clone();
     }
     let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
-    HeaderValue::from_str(&format!("req-{number:x}")).unwrap_or_else(|_| HeaderValue::from_static("req"))
+    HeaderValue::try_from(format!("req-{number:x}")).unwrap_or_else(|_| HeaderValue::from_static("req"))
 }
 
 /// Whether a request was meant for this machine: its `Host` is a loopback name,
@@ -92,9 +92,9 @@ mod tests {
     #[test]
     fn a_request_id_with_odd_characters_is_replaced() {
         let mut headers = HeaderMap::new();
-        headers.insert(REQUEST_ID, HeaderValue::from_static("abc-1"));
+        headers.insert(&REQUEST_ID, HeaderValue::from_static("abc-1"));
         assert_eq!(request_id(&headers), "abc-1");
-        headers.insert(REQUEST_ID, HeaderValue::from_static("a b"));
+        headers.insert(&REQUEST_ID, HeaderValue::from_static("a b"));
         assert_ne!(request_id(&headers), "a b");
     }
 }
