@@ -35,7 +35,7 @@ mod verify;
 mod witness;
 
 /// Entries are made on one thread and dropped on another, which the system's
-/// allocator pays for with a lock: `docs/performance.md` has the figures.
+/// allocator pays for with a lock.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
