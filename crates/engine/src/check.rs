@@ -428,8 +428,8 @@ impl Engine {
         // Asked for outright: whether there are any at all, every shard would have to say.
         let circuit = self.registry.circuits.get(&circuit_key(agent, tool));
         Waits {
-            agent: take(agent_rate, &|| format!("a/{agent}")),
-            tool: take(tool_rate, &|| format!("t/{org}/{tool}")),
+            agent: take(agent_rate, &|| ["a/", agent.as_str()].concat()),
+            tool: take(tool_rate, &|| ["t/", org.as_str(), "/", tool].concat()),
             circuit: circuit.and_then(|breaker| breaker.wait(now)),
         }
     }
@@ -467,7 +467,7 @@ impl From<Error> for Failed {
 }
 
 pub(crate) fn circuit_key(agent: &AgentId, tool: &str) -> String {
-    format!("{agent}/{tool}")
+    [agent.as_str(), "/", tool].concat()
 }
 
 /// An id's bits with the time in front, in milliseconds: what lets a decision

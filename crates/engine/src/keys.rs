@@ -40,7 +40,7 @@ pub struct Minted {
 fn key_id(digest: &Digest) -> String {
     let hex = digest.hex();
     let begin = hex.get(..24).and_then(|begin| std::str::from_utf8(begin).ok());
-    format!("{}{}", KeyId::PREFIX, begin.unwrap_or_default())
+    [KeyId::PREFIX, begin.unwrap_or_default()].concat()
 }
 
 /// Refuses a key that an operator chose and that anyone could guess.
