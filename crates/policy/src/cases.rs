@@ -159,7 +159,11 @@ impl Word {
 
 /// Reads the cases of `source`. The error names the line, what is wrong and what is expected.
 pub fn read(source: Source<'_>) -> Result<Vec<Case>, Fault> {
-    let cases: Vec<Case> = parse(source)?;
+    let cases: Vec<Case> = parse(source).map_err(|fault| {
+        let is_no_list = fault.message.starts_with("invalid type");
+        let help = is_no_list.then(|| "expected a list of cases, each of which begins with `- name:`".to_owned());
+        fault.with_help(help)
+    })?;
     for case in &cases {
         case.given
             .time()

@@ -4,6 +4,9 @@ use std::fmt;
 
 use miette::Diagnostic;
 
+/// Below this likeness a suggestion would mislead more than it helps.
+const LIKE: f64 = 0.75;
+
 /// How bad a fault is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -64,7 +67,22 @@ impl Fault {
         if let Some(said) = label.as_ref().and_then(miette::LabeledSpan::label) {
             message = format!("{message}: {said}");
         }
-        Self::error(file, text, at, message).with_help(found.help().map(|help| help.to_string()))
+        let help = found.help().map(|help| help.to_string()).filter(|help| is_likely(&message, help));
+        Self::error(file, text, at, message).with_help(help)
+    }
+}
+
+/// Whether what `help` suggests is like a name in `message`: Cedar names the nearest, however far.
+fn is_likely(message: &str, help: &str) -> bool {
+    let Some(suggested) = help.strip_prefix("did you mean `").map(name) else { return true };
+    message.split('`').skip(1).step_by(2).any(|named| strsim::jaro_winkler(name(named), suggested) >= LIKE)
+}
+
+/// The part of `path` that somebody chose: the text in quotes, or what follows the last dot.
+fn name(path: &str) -> &str {
+    match path.split('"').nth(1) {
+        Some(quoted) => quoted,
+        None => path.split('`').next().and_then(|path| path.rsplit('.').next()).unwrap_or(path),
     }
 }
 
@@ -80,6 +98,5 @@ pub(crate) fn position(text: &str, at: usize) -> (usize, usize) {
 pub(crate) fn did_you_mean(wrong: &str, right: &[&str]) -> Option<String> {
     let scored = right.iter().map(|name| (strsim::jaro_winkler(wrong, name), name));
     let (best, name) = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    // Below this likeness a suggestion would mislead more than it helps.
-    (best >= 0.75).then(|| format!("did you mean `{name}`?"))
+    (best >= LIKE).then(|| format!("did you mean `{name}`?"))
 }

@@ -71,7 +71,7 @@ impl PolicySet {
             return Err(vec![Fault::error("the policies", "", 0, message)]);
         }
         faults.extend(duplicates(&drafts));
-        let (errors, warnings) = if faults.is_empty() { validate(&drafts, schema) } else { Default::default() };
+        let (errors, warnings) = if faults.is_empty() { validate(&drafts, schema, &tools) } else { Default::default() };
         faults.extend(errors);
         let (true, Some(rego)) = (faults.is_empty(), rego) else { return Err(faults) };
         let mut policies: Vec<Policy> = drafts.into_iter().map(|draft| draft.policy).chain(rego.policies).collect();
@@ -258,7 +258,7 @@ fn duplicates(drafts: &[Draft<'_>]) -> Vec<Fault> {
 }
 
 /// What Cedar's validator finds: errors, then warnings.
-fn validate(drafts: &[Draft<'_>], schema: cedar_policy::Schema) -> (Vec<Fault>, Vec<Fault>) {
+fn validate(drafts: &[Draft<'_>], schema: cedar_policy::Schema, tools: &Tools) -> (Vec<Fault>, Vec<Fault>) {
     let by_id: HashMap<&str, &Draft<'_>> = drafts.iter().map(|draft| (draft.policy.id.as_str(), draft)).collect();
     let named = drafts.iter().map(|draft| draft.parsed.new_id(PolicyId::new(&draft.policy.id)));
     let set = match cedar_policy::PolicySet::from_policies(named) {
@@ -271,6 +271,9 @@ fn validate(drafts: &[Draft<'_>], schema: cedar_policy::Schema) -> (Vec<Fault>, 
         None => Fault::error("the policies", "", 0, why.to_string()),
     };
     let mut errors: Vec<Fault> = found.validation_errors().map(|why| fault(why.policy_id(), why)).collect();
+    for error in errors.iter_mut().filter(|error| error.help.is_none()) {
+        error.help = tools.why_not_found(&error.message);
+    }
     let mut warnings: Vec<Fault> = found
         .validation_warnings()
         .map(|why| Fault { severity: Severity::Warning, ..fault(why.policy_id(), why) })
@@ -284,6 +287,8 @@ fn validate(drafts: &[Draft<'_>], schema: cedar_policy::Schema) -> (Vec<Fault>, 
         warnings.extend(wide.map(|(message, help)| warning(draft, 0, message, Some(help))));
         let odd = warnings::never_equal(&draft.parsed, &draft.policy.text);
         warnings.extend(odd.into_iter().map(|(at, message)| warning(draft, at, message, None)));
+        let unknown = warnings::unknown_arguments(&draft.policy, &draft.parsed, tools);
+        warnings.extend(unknown.into_iter().map(|(message, help)| warning(draft, 0, message, help)));
     }
     for faults in [&mut errors, &mut warnings] {
         faults.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));

@@ -69,8 +69,8 @@ impl Tools {
     /// the whole JSON-RPC response. A tool is then called `server/name`.
     pub fn declare(&mut self, server: &str, source: Source<'_>) -> Result<(), Fault> {
         let fault = |message: String| Fault::error(source.file, source.text, 0, message);
-        let (Listing::Response { result: listed } | Listing::Result(listed)) = serde_json::from_str(source.text)
-            .map_err(|why| fault(format!("not an answer to MCP `tools/list`: {why}")))?;
+        let (Listing::Response { result: listed } | Listing::Result(listed)) =
+            serde_json::from_str(source.text).map_err(|why| unread(source, &why))?;
         for tool in listed.tools {
             let name = format!("{server}/{}", tool.name);
             let arguments = members(&tool.input);
@@ -92,6 +92,23 @@ impl Tools {
     #[must_use]
     pub fn untyped(&self) -> &[String] {
         &self.untyped
+    }
+
+    /// Why a policy cannot name an argument that it names: what Cedar says of it is in `message`.
+    pub(crate) fn why_not_found(&self, message: &str) -> Option<String> {
+        let between = |from: &str, to: &str| Some(message.split_once(from)?.1.split_once(to)?.0);
+        if let Some(action) = between("unrecognized action `Action::\"", "\"`") {
+            let (server, _) = action.split_once('/')?;
+            return Some(format!("`tools/{server}.json` does not declare it"));
+        }
+        let argument = between("attribute `arguments.", "`")?;
+        let tool = between("Action::\"", "\"").filter(|tool| self.declared.contains_key(*tool))?;
+        let file = format!("`tools/{}.json`", tool.split_once('/')?.0);
+        if self.untyped.contains(&format!("{tool}: {argument}")) {
+            return Some(format!("{file} gives it no type that Cedar has"));
+        }
+        let bare = self.declared.get(tool).is_some_and(|tool| tool.arguments.is_empty());
+        bare.then(|| format!("{file} declares no arguments of this tool in `inputSchema.properties`"))
     }
 
     /// The declared tools, by name.
@@ -120,6 +137,17 @@ impl Tools {
         }
         text
     }
+}
+
+/// A text that is no listing.
+fn unread(source: Source<'_>, why: &serde_json::Error) -> Fault {
+    let fault = |what| Fault::error(source.file, source.text, 0, format!("not an answer to MCP `tools/list`: {what}"));
+    if why.is_data() {
+        let help =
+            r#"expected `{"tools": [{"name": "…", "inputSchema": {…}}]}`, or a response with that as its `result`"#;
+        return fault("it has no list of tools with names".to_owned()).with_help(Some(help.to_owned()));
+    }
+    Fault { line: why.line(), column: why.column().max(1), ..fault(why.to_string()) }
 }
 
 fn names(members: &Members) -> Box<dyn Iterator<Item = &String> + '_> {

@@ -5,8 +5,10 @@ use countersign_core::Effect;
 use serde_json::Value;
 
 use crate::condition;
+use crate::fault::did_you_mean;
 use crate::obligation::Obligation;
 use crate::policy::{Kind, Policy};
+use crate::tools::Tools;
 
 /// A permit that lets everybody destroy: what is wrong with it, and what would be right.
 pub(crate) fn too_wide(policy: &Policy) -> Option<(String, String)> {
@@ -93,6 +95,55 @@ fn path(expression: &Value) -> Option<String> {
     let step = expression.get(".")?;
     Some(format!("{}.{}", path(step.get("left")?)?, step.get("attr")?.as_str()?))
 }
+
+/// Arguments that `policy` clamps or looks for with `has`, and that none of the declared tools in its head has: what is
+/// wrong, and the nearest right name. To read one is an error; these are only never there.
+pub(crate) fn unknown_arguments(
+    policy: &Policy,
+    parsed: &cedar_policy::Policy,
+    tools: &Tools,
+) -> Vec<(String, Option<String>)> {
+    let actions = policy.head.actions.iter().flatten();
+    let Some(declared) = actions.map(|action| tools.get(action.id().unescaped())).collect::<Option<Vec<_>>>() else {
+        return Vec::new();
+    };
+    let known: Vec<&str> = declared.iter().flat_map(|tool| tool.arguments.keys()).map(String::as_str).collect();
+    if declared.is_empty() {
+        return Vec::new();
+    }
+    let clamps = policy.advice.iter().filter_map(|one| match one {
+        Obligation::Clamp(bounds) => Some(bounds.keys()),
+        _ => None,
+    });
+    let mut named: Vec<(String, String)> =
+        clamps.flatten().map(|name| (name.clone(), format!("`clamp` names `{name}`"))).collect();
+    if policy.text.contains("has") {
+        let (json, mut tested) = (parsed.to_json().unwrap_or_default(), Vec::new());
+        looked_for(json.get("conditions").unwrap_or(&Value::Null), &mut tested);
+        named.extend(tested.into_iter().map(|name| (name.clone(), format!("`has {name}` is never true"))));
+    }
+    let unknown = named.into_iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    let said = |(name, what): (String, String)| {
+        (format!("for policy `{}`, {what}: its tool has no such argument", policy.id), did_you_mean(&name, &known))
+    };
+    unknown.map(said).collect()
+}
+
+/// The names of arguments that an expression looks for with `has`.
+fn looked_for(expression: &Value, found: &mut Vec<String>) {
+    let children: Vec<&Value> = match expression {
+        Value::Object(members) => members.values().collect(),
+        Value::Array(items) => items.iter().collect(),
+        _ => return,
+    };
+    let tested = expression.get("has").filter(|has| has.get("left").and_then(path).as_deref() == Some(ARGUMENTS));
+    found.extend(tested.and_then(|has| has.get("attr")?.as_str()).map(str::to_owned));
+    for child in children {
+        looked_for(child, found);
+    }
+}
+
+const ARGUMENTS: &str = "context.arguments";
 
 /// The type of an entity that is named outright, and the entity as it is written.
 fn entity(expression: &Value) -> Option<(String, String)> {

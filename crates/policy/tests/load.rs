@@ -59,6 +59,64 @@ fn a_tool_that_is_not_declared_is_no_action() {
 }
 
 #[test]
+fn what_is_named_far_off_suggests_nothing_and_says_where_it_would_be_declared() {
+    let action = "@id(\"a\") permit (principal, action == Action::\"crm/search\", resource);";
+    assert_eq!(
+        fault(action),
+        "p.cedar:1:39: for policy `a`, unrecognized action `Action::\"crm/search\"`; `tools/crm.json` does not declare it"
+    );
+    // Of an argument that is declared with a type nobody knows, and of a tool whose schema is elsewhere.
+    let limit =
+        "@id(\"a\") forbid (principal, action == Action::\"bank/pay\", resource) when { context.arguments.sum > 5 };";
+    for (tool, help) in [
+        (
+            r#"{"name": "pay", "inputSchema": {"properties": {"sum": {"type": "intger"}, "to": {"type": "string"}}}}"#,
+            "gives it no type",
+        ),
+        (
+            r#"{"name": "pay", "inputschema": {"properties": {"sum": {"type": "integer"}}}}"#,
+            "declares no arguments of this tool",
+        ),
+    ] {
+        let mut tools = Tools::default();
+        tools.declare("bank", Source { file: "tools/bank.json", text: &format!("{{\"tools\": [{tool}]}}") }).unwrap();
+        let found = PolicySet::load(&[Source { file: "p.cedar", text: limit }], tools).unwrap_err();
+        let said = found[0].to_string();
+        assert!(said.contains("`tools/bank.json`") && said.contains(help) && !said.contains("did you mean"), "{said}");
+    }
+}
+
+#[test]
+fn an_argument_that_is_only_looked_for_or_clamped_and_that_no_tool_has_is_a_warning() {
+    let warned = |annotation: &str, when: &str| -> Vec<String> {
+        let text = format!(
+            "@id(\"a\") {annotation} permit (principal, action == Action::\"payments/transfer\", resource) when {{ {when} }};"
+        );
+        load(&text).unwrap().warnings().iter().map(ToString::to_string).collect()
+    };
+    let clamp =
+        |name: &str| format!("@advice({})", serde_json::json!(format!(r#"{{"clamp": {{"{name}": {{"max": 4}}}}}}"#)));
+    let misspelt = warned(&clamp("amuont"), "context.arguments.amount > 0");
+    assert!(misspelt.len() == 1 && misspelt[0].contains("`clamp` names `amuont`"), "{misspelt:?}");
+    assert!(misspelt[0].ends_with("did you mean `amount`?"), "{misspelt:?}");
+    let tested = warned("", "context.arguments.amount > 0 || context.arguments has amuont");
+    assert!(tested.len() == 1 && tested[0].contains("`has amuont` is never true"), "{tested:?}");
+    assert!(warned(&clamp("amount"), "context.arguments has to && context has session").is_empty());
+    // Where any tool may be meant, nobody knows its arguments.
+    let any = format!("@id(\"a\") {} permit (principal, action in Action::\"read\", resource);", clamp("amuont"));
+    assert!(load(&any).unwrap().warnings().is_empty());
+}
+
+#[test]
+fn what_is_no_answer_to_tools_list_is_told_what_one_is() {
+    let declared = |text: &str| Tools::default().declare("bank", Source { file: "tools/bank.json", text });
+    let said = declared(r#"{"tool": []}"#).unwrap_err().to_string();
+    assert!(said.starts_with("tools/bank.json:1:1: ") && said.contains(r#"expected `{"tools": [{"name""#), "{said}");
+    let said = declared("{\n  \"tools\": [,]}").unwrap_err().to_string();
+    assert!(said.starts_with("tools/bank.json:2:13: "), "{said}");
+}
+
+#[test]
 fn equality_with_an_effect_would_miss_declared_tools() {
     says("@id(\"a\") permit (principal, action == Action::\"read\", resource);", &["`action in Action::\"read\"`"]);
 }
