@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-use countersign_content::{DigestKey, Inspector, Source, brought};
+use countersign_content::{DigestKey, Findings, Inspector, Source, brought};
 use countersign_core::Effect;
 use countersign_core::taint::{Label, Taint};
 use proptest::prelude::*;
@@ -94,6 +94,9 @@ fn labels_follow_from_what_is_found_and_where_it_came_from() {
 #[test]
 fn what_could_not_be_looked_at_is_labelled() {
     assert_eq!(of(Source::Trusted, &"\u{fdfa}".repeat(2_000)), ["unexamined"]);
+    // Also where no finding says that something was left out.
+    let rest = Findings { list: Vec::new(), complete: false };
+    assert!(brought(Source::Trusted, &rest).has(Label::Unexamined));
 }
 
 #[test]
