@@ -32,7 +32,9 @@ const PATIENCE: usize = 40;
 
 /// What is asked for: a session's entries, or those of a time.
 #[derive(Debug, Clone, clap::Args)]
-#[group(id = "which", required = true, multiple = false, args = ["session", "since"])]
+// A group of its own: clap would take `until` into that of the struct.
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["session", "since"]))]
 pub struct Asked {
     /// Only this session's
     #[arg(long, value_name = "ID", value_parser = session_id)]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use countersign_evidence::ocsf;
 use serde_json::json;
 
@@ -89,5 +89,9 @@ fn write(what: &Exporting, archive: &dyn Archive, out: &mut dyn Write) -> Result
         written.lines += 1;
         Ok(())
     })?;
+    // A session's first entry says that it began.
+    if let (Some(session), 0) = (&what.asked.session, written.lines) {
+        bail!("nothing is recorded of session `{session}`");
+    }
     Ok(written)
 }

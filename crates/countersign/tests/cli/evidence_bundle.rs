@@ -276,7 +276,8 @@ fn a_stretch_of_time_is_bundled_with_the_whole_of_the_sessions_that_were_closed_
     // The same from the files of the running server.
     let data = desk.file("data");
     let out = desk.file("offline.tar");
-    run(["evidence", "bundle", "--data", &data, "--since", &since, "--out", &out]).exits(0);
+    let until = ["--until", "2100-01-01T00:00:00Z"];
+    run([&["evidence", "bundle", "--data", &data, "--since", &since, "--out", &out][..], &until].concat()).exits(0);
     let offline = desk.verify(&out, &["--key", &desk.file("trusted.jwk.json")]).exits(0).json();
     assert_eq!(offline["records"], 2, "{offline}");
     desk.verify(&out, &[]).exits(0);
@@ -300,7 +301,12 @@ fn an_open_session_is_bundled_without_a_record_and_an_unknown_one_is_not() {
     desk.dev.admin(&["evidence", "bundle", "--session", unknown, "--out", &out]).refused(&["nothing is recorded"]);
     assert!(!Path::new(&out).exists() && !Path::new(&format!("{out}.entries")).exists());
     desk.dev.run_as("agent_key", &["evidence", "bundle", "--session", &open, "--out", &out]).exits(3);
-    run(["evidence", "bundle", "--out", &out]).exits(3);
+    for wrong in
+        [&["--until", "2100-01-01T00:00:00Z"][..], &["--session", &open, "--since", "2020-01-01T00:00:00Z"], &[]]
+    {
+        run([&["evidence", "bundle", "--out", &out][..], wrong].concat())
+            .refused(&["--session <ID>", "--since <TIME>"]);
+    }
 }
 
 #[test]
@@ -322,6 +328,11 @@ fn entries_are_exported_exactly_from_a_server_and_from_its_files() {
     // A server shows what is its caller's organisation's.
     let own: Vec<_> = stored.iter().filter(|entry| entry.contains(r#""org":"#)).cloned().collect();
     assert_eq!(online, own.concat());
+
+    let before = ["--since", "2020-01-01T00:00:00Z", "--until", "2020-01-02T00:00:00Z"];
+    assert_eq!(export("jsonl", &before), "");
+    let nobody = ["evidence", "export", "--format", "jsonl", "--session", "nobody"];
+    desk.dev.admin(&nobody).refused(&["nothing is recorded of session `nobody`"]);
 
     let of_session = export("jsonl", &["--session", &session]);
     assert!(of_session.lines().all(|line| line.contains(&format!(r#""id":"{session}""#))));
