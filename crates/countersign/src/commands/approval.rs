@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 use countersign_core::id::ApprovalId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::exit::Exit;
@@ -33,7 +33,8 @@ const FACTS: &[Field] = &[
     ("policy says", "/facts/advice"),
     ("reviewer says", "/facts/review"),
     ("agent says", "/summary"),
-    ("arguments", "/arguments_digest"),
+    ("arguments", "/arguments"),
+    ("their digest", "/arguments_digest"),
     ("risk", "/facts/risk"),
     ("reasons", "/facts/reasons"),
     ("unusual", "/facts/findings"),
@@ -46,6 +47,7 @@ const FACTS: &[Field] = &[
     ("asked", "/created_at"),
     ("expires", "/expires_at"),
     ("decided by", "/decided_by"),
+    ("holds until", "/granted_until"),
 ];
 
 /// Say yes or no to what agents want to do
@@ -61,6 +63,9 @@ pub enum Approval {
     Show {
         #[arg(value_parser = ApprovalId::parse)]
         id: ApprovalId,
+        /// Show the arguments too, where the server keeps them (`capture.arguments`); that they were read is recorded
+        #[arg(long)]
+        arguments: bool,
     },
     /// Approve exactly the action of a request, for five minutes at most
     Approve(Word),
@@ -83,12 +88,28 @@ impl Approval {
             Self::List { status } => {
                 output.list(&client.get("/api/v1/approvals", &[("status", status)])?, "/approvals", COLUMNS)?;
             }
-            Self::Show { id } => output.one(&client.get(&format!("/mcp/approvals/{id}"), &[])?, FACTS)?,
+            Self::Show { id, arguments } => {
+                let mut request = client.get(&format!("/mcp/approvals/{id}"), &[])?;
+                if arguments {
+                    with_arguments(client, &mut request)?;
+                }
+                output.one(&request, FACTS)?;
+            }
             Self::Approve(word) => word.say(client, output, "approve", "approved")?,
             Self::Deny(word) => word.say(client, output, "deny", "denied")?,
         }
         Ok(Exit::Done)
     }
+}
+
+/// Adds what the call would be made with, as it was captured when the agent asked.
+fn with_arguments(client: &Client, request: &mut Value) -> Result<()> {
+    let asked = request.pointer("/facts/check_id").and_then(Value::as_str).unwrap_or_default();
+    let payload = client.get(&format!("/api/v1/decisions/{asked}/payload"), &[])?;
+    if let (Some(request), Some(input)) = (request.as_object_mut(), payload.get("input")) {
+        request.insert("arguments".into(), input.clone());
+    }
+    Ok(())
 }
 
 impl Word {

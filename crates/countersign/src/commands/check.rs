@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use countersign_core::id::AgentId;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::client::Client;
 use crate::exit::Exit;
@@ -15,6 +15,7 @@ const FIELDS: &[Field] = &[
     ("effect", "/effect"),
     ("check", "/check_id"),
     ("approval", "/approval_id"),
+    ("must do", "/obligations"),
     ("guard", "/guard_tier"),
     ("next", "/next"),
 ];
@@ -43,6 +44,14 @@ pub struct Check {
     /// How bad it is, where it is worse than its name says
     #[arg(long, value_name = "EFFECT", value_parser = ["read", "mutating", "destructive", "admin"])]
     effect: Option<String>,
+}
+
+/// What policies ask of whoever lets the call happen. That a human must approve, the decision says already.
+fn obligations(answer: &Map<String, Value>) -> Value {
+    let sets = answer.get("policies").and_then(Value::as_array).into_iter().flatten();
+    let all = sets.filter_map(|set| set.get("obligations")?.as_array()).flatten().filter_map(Value::as_object);
+    let each = all.flatten().filter(|(kind, _)| *kind != "require_approval");
+    each.map(|(kind, value)| Value::String(format!("{kind} {value}"))).collect()
 }
 
 fn json_value(text: &str) -> Result<Value, String> {
@@ -85,6 +94,8 @@ impl Check {
         if let Some(answer) = answer.as_object_mut().filter(|_| !output.is_json()) {
             answer.insert("decision".into(), word.into());
             answer.extend(next.map(|next| ("next".into(), next.into())));
+            let obligations = obligations(answer);
+            answer.insert("obligations".into(), obligations);
         }
         output.one(&answer, FIELDS)?;
         Ok(exit)
