@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::client::Client;
+use crate::client::{Client, USUAL};
 use crate::commands::{
     about, agent, approval, check, config, decision, dev, doctor, evidence, key, log, org, policy, serve, session,
     stop, token, trace, witness,
@@ -28,7 +28,7 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 struct Global {
     /// The server that client commands ask
-    #[arg(long, global = true, env = "COUNTERSIGN_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(long, global = true, env = "COUNTERSIGN_URL", default_value = USUAL, value_name = "URL")]
     url: String,
     /// The key that client commands show; better given by the environment, where no other user sees it
     #[arg(long, global = true, env = "COUNTERSIGN_API_KEY", hide_env_values = true, value_name = "KEY")]

@@ -11,6 +11,8 @@ use ureq::{Agent, Body, RequestBuilder};
 
 use crate::output::visible;
 
+/// The server that is asked where none is named.
+pub const USUAL: &str = "http://127.0.0.1:8080";
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an answer may be, in bytes.
@@ -59,6 +61,11 @@ impl Client {
             settings = settings.proxy(None);
         }
         Ok(Self { agent: settings.build().into(), base: base.to_owned(), key: key.transpose()? })
+    }
+
+    /// A client of another server, with the same key.
+    pub fn of(&self, url: &str) -> Self {
+        Self { agent: self.agent.clone(), base: url.to_owned(), key: self.key.clone() }
     }
 
     /// The server's URL.

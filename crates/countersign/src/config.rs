@@ -464,6 +464,17 @@ impl Config {
         self.server.listen.iter().map(|text| text.parse()).collect()
     }
 
+    /// What clients on this machine call the server, where it listens on TCP.
+    pub fn url(&self) -> Option<String> {
+        let addresses = self.addresses().ok()?;
+        let url = |address: &Address| match address {
+            Address::Tcp(at) if at.ip().is_unspecified() => Some(format!("http://127.0.0.1:{}", at.port())),
+            Address::Tcp(at) => Some(format!("http://{at}")),
+            Address::Unix(_) => None,
+        };
+        addresses.iter().find_map(url)
+    }
+
     /// What the engine needs to know.
     pub fn settings(&self) -> Settings {
         Settings {

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::client::{Client, Reply};
 use crate::config::{Config, Problems};
 use crate::data_dir::{database, is_open, seal_key};
+use crate::output::visible;
 
 /// How far the server's clock may be from this machine's, in seconds.
 const DRIFT: i64 = 30;
@@ -76,6 +77,15 @@ pub fn key(client: &Client) -> Look {
         Ok(_) => ok("key", "accepted"),
         Err(why) => fail("key", "not accepted", format!("{why:#}")),
     }
+}
+
+/// Whether the policies of the server's folder are those in force; `None` where it has no folder.
+pub fn policies(reply: &Reply) -> Option<Look> {
+    let policies = reply.body.get("policies")?;
+    Some(match policies.get("failure").and_then(Value::as_str) {
+        Some(why) => fail("policies", "the last good ones hold", format!("correct the folder: {}", visible(why))),
+        None => ok("policies", "as in the folder"),
+    })
 }
 
 /// Whether this machine's clock and the server's are right, as far as they can tell.

@@ -18,6 +18,13 @@ fn a_healthy_server_and_its_folder_pass() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let dev = Dev::start(&data);
+    // A configuration names the server, unless the command line does.
+    let config = folder.path().join("c.toml");
+    let listens = dev.says("url").trim_start_matches("http://");
+    std::fs::write(&config, format!("[server]\nlisten = ['{listens}']\n[storage]\ndata_dir = '{}'\n", path(&data)))
+        .unwrap();
+    let said = run(["doctor", "--config", path(&config)]).exits(0).out;
+    assert!(said.contains(dev.says("url")), "{said}");
     let looked = dev.admin(&["-o", "json", "doctor", "--data", path(&data)]).exits(0);
     for what in ["server", "key", "clock", "data directory", "seal key", "disk"] {
         assert_eq!(verdict(&looked, what), "ok", "{looked:?}");
