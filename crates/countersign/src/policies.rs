@@ -70,6 +70,9 @@ impl Written {
 impl Folder {
     /// Reads `path`.
     pub fn read(path: &Path) -> Result<Self> {
+        if path.is_file() {
+            bail!("`{}` is a file: expected the folder of the policies", path.display());
+        }
         let mut found = Vec::new();
         list(path, 0, &mut found)?;
         found.sort();
@@ -94,6 +97,12 @@ impl Folder {
             texts.push(Written { file: below.display().to_string(), path: file, text });
         }
         Ok(folder)
+    }
+
+    /// Says so where it has no policies: it is hardly the folder that was meant.
+    pub fn nothing(&self) -> Option<String> {
+        let shown = self.path.display();
+        self.policies.is_empty().then(|| format!("`{shown}` has no policies: expected files `*.cedar` in it"))
     }
 
     /// What the folder looks like from outside: it changes when anything in it does.

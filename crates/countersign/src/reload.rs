@@ -38,13 +38,17 @@ pub fn begin(engine: &Arc<Engine>, policy: &Policy) -> Result<()> {
 
 /// Reads the folder, checks it as a whole, and puts it in force.
 fn load(engine: &Engine, dir: &Path, fallback: Fallback) -> Result<()> {
-    let set = Folder::read(dir)?.load()?;
+    let folder = Folder::read(dir)?;
+    let set = folder.load()?;
     let digest = set.digest();
     if engine.policies().is_some_and(|in_force| in_force.set().digest() == digest) {
         return Ok(());
     }
     for warning in set.warnings() {
         tracing::warn!("{}", visible(&warning.to_string()));
+    }
+    if let Some(nothing) = folder.nothing() {
+        tracing::warn!("{}", visible(&nothing));
     }
     let policies = set.policies().len();
     let copies = thread::available_parallelism().map_or(1, usize::from);

@@ -19,7 +19,8 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::exit::Exit;
-use crate::output::{Output, complain, print};
+use crate::nearest::nearest;
+use crate::output::{Output, complain, print, visible};
 use crate::policies::{Faults, Folder};
 
 /// Check, test, explain and publish policies
@@ -101,12 +102,28 @@ fn check(folder: &Folder, output: Output) -> Result<Exit> {
     for warning in set.warnings() {
         complain("warning", warning);
     }
+    if let Some(nothing) = folder.nothing() {
+        complain("warning", nothing);
+    }
     let (policies, tools, cases) = (set.policies().len(), set.tools().iter().count(), cases.len());
     let digest = set.digest().to_string();
     let said = format!("{policies} policies, {tools} tools and {cases} cases are valid: {digest}");
     let answer = json!({"valid": true, "policies": policies, "tools": tools, "cases": cases, "digest": digest});
     output.done(&answer, &said)?;
     Ok(Exit::Done)
+}
+
+/// Warns of a tool that is not declared though others of its server are: no policy about a declared one applies.
+fn warn_of_undeclared(tools: &Tools, place: &str, tool: &str) {
+    let Some((server, _)) = tool.split_once('/') else { return };
+    let names = tools.iter().map(|(name, _)| name);
+    let others: Vec<String> =
+        names.filter(|name| name.split_once('/').is_some_and(|(of, _)| of == server)).map(str::to_owned).collect();
+    if others.is_empty() || tools.get(tool).is_some() {
+        return;
+    }
+    let meant = nearest(tool, &others).map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    complain("warning", visible(&format!("{place}: `tools/{server}.json` does not declare `{tool}`{meant}")));
 }
 
 impl Schema {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::harness::{Dev, Ran, countersign, run};
+use crate::harness::{Dev, Ran, countersign, ran, run};
 use crate::serve::{KEY, Serving, config};
 
 const TOOLS: &str = r#"{"tools": [{"name": "transfer", "inputSchema": {"type": "object",
@@ -77,6 +77,8 @@ fn a_folder_of_policies_is_in_force_and_replaced_when_it_changes_and_kept_where_
     let failing = until(&dev, |now| now.get("failure").is_some());
     assert_eq!(failing["set"], second["set"]);
     assert!(failing["failure"].as_str().unwrap().contains("pay.cedar:3"), "{failing}");
+    let looked = dev.admin(&["doctor"]).exits(2).out;
+    assert!(looked.contains("the last good ones hold") && looked.contains("pay.cedar:3"), "{looked}");
     transfer(&dev, "501").exits(0);
 
     write(policies.path(), "500");
@@ -106,6 +108,8 @@ fn a_folder_is_published_looked_at_and_rolled_back_and_a_restart_keeps_what_hold
     let policy = |dev: &Dev, args: &[&str]| dev.admin(&[&["policy"], args].concat());
     assert_eq!(policy(&dev, &["versions"]).exits(0).out, "none\n");
 
+    // It would refuse every call.
+    policy(&dev, &["publish", folder]).refused(&["has no policies", "policy withdraw"]);
     write(policies.path(), "five");
     policy(&dev, &["publish", folder, "--dry-run"]).refused(&["error: pay.cedar:3:"]);
     policy(&dev, &["publish", folder]).refused(&["error: pay.cedar:3:"]);
@@ -151,6 +155,35 @@ fn a_folder_is_published_looked_at_and_rolled_back_and_a_restart_keeps_what_hold
     transfer(&dev, "501").exits(0);
     drop(dev);
     run(["evidence", "verify", data.path().to_str().unwrap()]).exits(0);
+}
+
+#[test]
+fn what_must_be_done_is_said_and_an_approver_reads_the_arguments_that_were_kept() {
+    let (folder, policies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let text = "@id(\"look\") @advice(\"{\\\"clamp\\\": {\\\"limit\\\": {\\\"max\\\": 100}}}\")\n\
+        permit (principal, action in Action::\"read\", resource);\n\
+        @id(\"pay\") @advice(\"{\\\"require_approval\\\": \\\"money\\\"}\") permit (principal, action, resource);";
+    std::fs::write(policies.path().join("p.cedar"), text).unwrap();
+    let more = format!(
+        "[bootstrap]\nadmin_key_file = 'admin.key'\n[capture]\narguments = true\n[policy]\ndir = '{}'\n",
+        policies.path().display()
+    );
+    let file = config(folder.path(), &more);
+    std::fs::write(folder.path().join("admin.key"), KEY).unwrap();
+    let serving = Serving::start(countersign().args(["serve", "--config", &file]));
+    let agent = serving.run(KEY, &["agent", "register", "--name", "payer", "--capability", "pay/*"]).exits(0).json();
+    let table =
+        |args: &[&str]| ran(countersign().args(["--url", &serving.url]).args(args).env("COUNTERSIGN_API_KEY", KEY));
+    let ask = ["check", "--agent", agent["id"].as_str().unwrap(), "--arguments", r#"{"amount": 900}"#, "--tool"];
+    let read = table(&[&ask[..], &["pay/get_balance"]].concat()).exits(4).out;
+    assert!(read.contains(r#"must do   clamp {"limit":{"max":100}}"#), "{read}");
+    let held = table(&[&ask[..], &["pay/transfer"]].concat()).exits(4).out;
+    assert!(!held.contains("must do"), "{held}");
+    let approval = held.split_whitespace().find(|word| word.starts_with("appr_")).unwrap();
+    let shown = table(&["approval", "show", approval]).exits(0).out;
+    assert!(shown.contains("their digest") && !shown.contains("900"), "{shown}");
+    let shown = table(&["approval", "show", approval, "--arguments"]).exits(0).out;
+    assert!(shown.contains(r#"{"amount":900}"#), "{shown}");
 }
 
 /// Asks for two transfers and a balance without policies, on a server that captures or not; the data directory.

@@ -66,8 +66,13 @@ fn what_is_wrong_is_said_with_its_place_and_all_of_it() {
         policy(verb, dir.path(), more).exits(3);
     }
     policy("check", Path::new("/does/not/exist"), &[]).refused(&["cannot read the folder `/does/not/exist`"]);
+    policy("check", &dir.path().join("p.cedar"), &[]).refused(&["p.cedar` is a file: expected the folder"]);
+    // Hardly the folder that was meant.
+    let empty = policy("check", tempfile::tempdir().unwrap().path(), &[]).exits(0);
+    assert!(empty.err.contains("has no policies: expected files `*.cedar`"), "{empty:?}");
     let dir = folder(LIMIT, "- name: x\n  when: { tool: t }\n  then: { decision: deny }\n");
     policy("check", dir.path(), &[]).refused(&["cases/c.yaml:3:", "`deny`", "`forbid`"]);
+    policy("check", folder(LIMIT, "name: x\n").path(), &[]).refused(&["cases/c.yaml:1:1: ", "begins with `- name:`"]);
 }
 
 #[test]
@@ -80,6 +85,10 @@ fn a_case_that_fails_and_a_policy_without_one_fail_in_ci() {
     let uncovered = policy("test", dir.path(), &[]).exits(0);
     assert!(uncovered.err.contains("`idle` applies in no case"), "{uncovered:?}");
     policy("test", dir.path(), &["--require-coverage"]).exits(2);
+
+    let misspelt = CASES.replace("payments/transfer", "payments/transfr");
+    let said = policy("test", folder(LIMIT, &misspelt).path(), &[]).exits(2).err;
+    assert!(said.contains("six are too many: ") && said.contains("did you mean `payments/transfer`?"), "{said}");
 
     let dir = folder(LIMIT, &CASES.replace("amount: 6", "amount: 5"));
     let report = dir.path().join("junit.xml");
@@ -98,6 +107,7 @@ fn fmt_changes_layout_only_and_check_changes_nothing() {
     let before = digest(dir.path());
     let named = policy("fmt", dir.path(), &["--check"]).exits(2);
     assert_eq!((named.out.as_str(), fs::read_to_string(dir.path().join("p.cedar")).unwrap()), ("p.cedar\n", ugly));
+    assert!(named.err.contains("`countersign policy fmt "), "{named:?}");
     policy("fmt", dir.path(), &[]).exits(0);
     policy("fmt", dir.path(), &["--check"]).exits(0);
     assert!(fs::read_to_string(dir.path().join("p.cedar")).unwrap().starts_with("// why\n@id(\"limit\")\n"));

@@ -31,6 +31,7 @@ impl Explain {
         let text = fs::read_to_string(&self.request).with_context(|| format!("cannot read `{file}`"))?;
         let question = question(Source { file: &file, text: &text }).map_err(|fault| Faults(vec![fault]))?;
         let set = Arc::new(Folder::read(&self.dir)?.load()?);
+        super::warn_of_undeclared(set.tools(), &file, question.request().tool);
         let mut worker = set.worker().map_err(|why| anyhow!(why))?;
         let trace = worker.trace(&question.request());
         let printed = if output.is_json() { json(&as_json(&trace)) } else { print(&in_words(&trace)) };

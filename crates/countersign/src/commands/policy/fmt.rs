@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use countersign_policy::format;
 
 use crate::exit::Exit;
-use crate::output::print;
+use crate::output::{complain, print};
 use crate::policies::{Faults, Folder};
 
 /// Write policies the way everybody writes them
@@ -44,6 +44,14 @@ impl Fmt {
             }
             print(&format!("{}\n", text.file))?;
         }
-        Ok(if self.check && !written.is_empty() { Exit::Denied } else { Exit::Done })
+        if self.check && !written.is_empty() {
+            let dir = self.dir.display();
+            complain(
+                "not formatted",
+                format_args!("{} files; `countersign policy fmt {dir}` writes them", written.len()),
+            );
+            return Ok(Exit::Denied);
+        }
+        Ok(Exit::Done)
     }
 }

@@ -72,7 +72,11 @@ pub struct Rollback {
 
 impl Publish {
     pub fn run(self, client: &Client, output: Output) -> Result<Exit> {
-        let texts = Folder::read(&self.dir)?.texts();
+        let folder = Folder::read(&self.dir)?;
+        if let Some(nothing) = folder.nothing() {
+            bail!("{nothing}; `policy withdraw` takes away what was published, `stop add` stops every call");
+        }
+        let texts = folder.texts();
         let files = |all: Files| all.into_iter().map(|(file, text)| json!({ "file": file, "text": text }));
         let default = match self.default {
             PolicyDefault::Deny => "deny",

@@ -113,7 +113,7 @@ impl Counts {
                 let _ = writeln!(said, "{count} could not be asked again: {why}");
             }
         };
-        unknown(self.arguments, "their arguments were not captured, and policies may read them");
+        unknown(self.arguments, "their arguments were not captured (`capture.arguments`), and policies may read them");
         unknown(self.session, "their session is no longer kept");
         said
     }

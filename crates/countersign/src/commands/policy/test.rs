@@ -35,6 +35,10 @@ impl Test {
         if cases.is_empty() {
             bail!("`{}` has no cases: expected lists of them in `cases/*.yaml`", self.dir.display());
         }
+        for (file, case) in &cases {
+            let question = case.question();
+            super::warn_of_undeclared(set.tools(), &format!("{file}: {}", case.name), question.request().tool);
+        }
         let mut worker = set.worker().map_err(|why| anyhow!(why))?;
         let report = run(&mut worker, cases.iter().map(|(file, case)| (*file, case)));
         if let Some(path) = &self.junit {
