@@ -51,6 +51,13 @@ pub struct Proof {
     pub token: Option<TokenId>,
 }
 
+/// The roles of keys that have `right`, for people.
+fn roles(right: Right) -> String {
+    let may = [Role::Approver, Role::Auditor, Role::Agent].into_iter().filter(|role| role.may(right));
+    let others: String = may.map(|role| format!(" or `{}`", role.as_str())).collect();
+    format!("the role `{}`{others}", Role::Admin.as_str())
+}
+
 impl Caller {
     /// The name under which the caller is recorded.
     #[must_use]
@@ -79,7 +86,7 @@ impl Caller {
                 format!("the role `{role}` may not approve; a key with the role `approver` or `admin` can")
             }
             _ if begets => "an access token may not issue tokens or delegate; a key can".to_owned(),
-            _ => format!("the role `{role}` may not do this; ask with a key of another role"),
+            _ => format!("the role `{role}` may not do this; a key with {} can", roles(right)),
         };
         Err(Error::forbidden("role_insufficient", message))
     }
