@@ -112,3 +112,15 @@ pub(crate) struct Standing {
     /// By those who lent what the call rests on.
     pub(crate) lent: Taint,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_could_look_at_counts_as_unexamined_and_from_outside() {
+        let looked = Looked::nothing();
+        assert!(looked.taint.has(Label::UntrustedContent) && looked.taint.has(Label::Unexamined));
+        assert!(looked.findings.list.is_empty());
+    }
+}

@@ -231,10 +231,14 @@ async fn a_restart_keeps_what_was_published_and_what_was_taken_away() {
             assert_eq!(verdict(&world, &agent, 100).await, "allow");
             assert_eq!(verdict(&world, &agent, 101).await, "policy_forbids");
             assert_eq!(world.last().event["policies"][0]["version"], 2);
+            // With what holds where it says nothing.
+            publish(&world, SMALL, Fallback::Deny).await;
+            let world = world.restarted(ending);
+            assert_eq!(verdict(&world, &agent, 100).await, "policy_unmatched");
             world.engine.publish_policies(&world.org.admin, None, NewVersion::default()).await.unwrap();
             let world = world.restarted(ending);
             assert_eq!(verdict(&world, &agent, 101).await, "allow");
-            assert_eq!(world.engine.policy_versions(&world.org.admin).unwrap().len(), 3);
+            assert_eq!(world.engine.policy_versions(&world.org.admin).unwrap().len(), 4);
         }
     }
 }
