@@ -53,9 +53,9 @@ pub struct Proof {
 
 /// The roles of keys that have `right`, for people.
 fn roles(right: Right) -> String {
-    let may = [Role::Approver, Role::Auditor, Role::Agent].into_iter().filter(|role| role.may(right));
-    let others: String = may.map(|role| format!(" or `{}`", role.as_str())).collect();
-    format!("the role `{}`{others}", Role::Admin.as_str())
+    let all = [Role::Admin, Role::Approver, Role::Auditor, Role::Agent];
+    let may = all.into_iter().filter(|role| role.may(right)).map(|role| format!("`{}`", role.as_str()));
+    format!("the role {}", may.collect::<Vec<_>>().join(" or "))
 }
 
 impl Caller {
