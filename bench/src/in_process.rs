@@ -116,6 +116,7 @@ pub(crate) fn start(
             framework: "custom".into(),
             public_key: None,
             capabilities: vec![Pattern::new("web_search"), Pattern::new(TOOL)],
+            budget: countersign_core::budget::Budget::default(),
             blocked: Vec::new(),
             metadata: "{}".into(),
         };

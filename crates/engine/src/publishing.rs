@@ -108,11 +108,6 @@ fn unwanted(file: &str) -> Fault {
 }
 
 impl Engine {
-    /// Refuses who may not see or publish policies of their organisation: everybody but an administrator.
-    pub(crate) fn may_publish(&self, caller: &Caller) -> Result<(), Error> {
-        caller.needs(Right::Administer)
-    }
-
     /// Puts `checked` in force for the caller's organisation, or takes its policies away, as its next
     /// version. When this returns, no call is judged by what held before.
     pub async fn publish_policies(
@@ -191,7 +186,7 @@ impl Engine {
 
     /// Every version of the caller's organisation, last first.
     pub fn policy_versions(&self, caller: &Caller) -> Result<Vec<Arc<Stored<PolicyVersion>>>, Error> {
-        self.may_publish(caller)?;
+        caller.needs(Right::Administer)?;
         let mut found = self.registry.policy_versions.list(&caller.org, |_| true);
         found.sort_by_key(|version| std::cmp::Reverse(version.value.number));
         Ok(found)
@@ -199,7 +194,7 @@ impl Engine {
 
     /// One version of the caller's organisation, by its number.
     pub fn policy_version(&self, caller: &Caller, number: &str) -> Result<Arc<Stored<PolicyVersion>>, Error> {
-        self.may_publish(caller)?;
+        caller.needs(Right::Administer)?;
         let read = number.parse().ok().map(|number| key(&caller.org, number));
         let found = read.and_then(|key| self.registry.policy_versions.get(&caller.org, &key));
         found.ok_or_else(|| Error::not_found("version of the policies", number))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use countersign_core::id::OrgId;
+use countersign_core::role::Right;
 use dashmap::DashSet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -60,7 +61,7 @@ impl Engine {
     /// Takes up a set of policies of the caller's organisation, which only an administrator may.
     /// Ask before reading it.
     pub fn take_up_policies(&self, caller: &Caller) -> Result<Workpiece, Error> {
-        self.may_publish(caller)?;
+        caller.needs(Right::Administer)?;
         if !self.workshop.busy.insert(caller.org.clone()) {
             let text = "policies of the organisation are being checked or compared; try again when that has ended";
             return Err(Error::TooMany(text));

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use countersign_core::budget::Budget;
 use countersign_core::capability::Pattern;
 use countersign_core::digest::Digest;
 use countersign_core::seal::SealKey;
@@ -45,6 +46,7 @@ async fn allocations((engine, caller): (Engine, Caller), summary: &str) -> u64 {
         framework: "custom".into(),
         public_key: None,
         capabilities: vec![Pattern::new("web_search")],
+        budget: Budget::default(),
         blocked: Vec::new(),
         metadata: "{}".into(),
     };
