@@ -288,7 +288,8 @@ fn validate(drafts: &[Draft<'_>], schema: cedar_policy::Schema, tools: &Tools) -
         let odd = warnings::never_equal(&draft.parsed, &draft.policy.text);
         warnings.extend(odd.into_iter().map(|(at, message)| warning(draft, at, message, None)));
         let unknown = warnings::unknown_arguments(&draft.policy, &draft.parsed, tools);
-        warnings.extend(unknown.into_iter().map(|(message, help)| warning(draft, 0, message, help)));
+        let unknown = unknown.into_iter().chain(warnings::unknown_labels(&draft.policy, &draft.parsed));
+        warnings.extend(unknown.map(|(message, help)| warning(draft, 0, message, help)));
     }
     for faults in [&mut errors, &mut warnings] {
         faults.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));

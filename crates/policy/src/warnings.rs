@@ -2,6 +2,7 @@
 
 use cedar_policy::EntityUid;
 use countersign_core::Effect;
+use countersign_core::taint::Label;
 use serde_json::Value;
 
 use crate::condition;
@@ -140,6 +141,40 @@ fn looked_for(expression: &Value, found: &mut Vec<String>) {
     found.extend(tested.and_then(|has| has.get("attr")?.as_str()).map(str::to_owned));
     for child in children {
         looked_for(child, found);
+    }
+}
+
+/// Labels that `policy` looks for in `context.taint`, and that there are not: what is wrong, and the nearest right name.
+pub(crate) fn unknown_labels(policy: &Policy, parsed: &cedar_policy::Policy) -> Vec<(String, Option<String>)> {
+    if !policy.text.contains("taint") {
+        return Vec::new();
+    }
+    let known: Vec<&str> = Label::ALL.iter().map(|label| label.as_str()).collect();
+    let (json, mut named) = (parsed.to_json().unwrap_or_default(), Vec::new());
+    labels(json.get("conditions").unwrap_or(&Value::Null), &mut named);
+    let unknown = named.into_iter().filter(|name| !known.contains(&name.as_str()));
+    let said = |name: String| {
+        (format!("for policy `{}`, `context.taint` never has `{name}`", policy.id), did_you_mean(&name, &known))
+    };
+    unknown.map(said).collect()
+}
+
+/// The texts that an expression looks for in the labels.
+fn labels(expression: &Value, found: &mut Vec<String>) {
+    let children: Vec<&Value> = match expression {
+        Value::Object(members) => members.values().collect(),
+        Value::Array(items) => items.iter().collect(),
+        _ => return,
+    };
+    let asked = ["contains", "containsAny", "containsAll"].iter().filter_map(|how| expression.get(*how));
+    for question in asked.filter(|question| question.get("left").and_then(path).as_deref() == Some("context.taint")) {
+        let right = question.get("right").unwrap_or(&Value::Null);
+        let one = std::iter::once(right);
+        let each = right.get("Set").and_then(Value::as_array).into_iter().flatten();
+        found.extend(one.chain(each).filter_map(|text| text.get("Value")?.as_str()).map(str::to_owned));
+    }
+    for child in children {
+        labels(child, found);
     }
 }
 

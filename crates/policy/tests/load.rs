@@ -87,6 +87,24 @@ fn what_is_named_far_off_suggests_nothing_and_says_where_it_would_be_declared() 
 }
 
 #[test]
+fn a_label_that_there_is_not_is_a_warning() {
+    let warned = |when: &str| -> Vec<String> {
+        let text = format!("@id(\"a\") forbid (principal, action, resource) when {{ {when} }};");
+        load(&text).unwrap().warnings().iter().map(ToString::to_string).collect()
+    };
+    for when in [
+        r#"context.taint.contains("untrusted")"#,
+        r#"context.taint.containsAny(["secret_seen", "untrusted"])"#,
+        r#"context.delegation_depth > 1 && !context.taint.containsAll(["untrusted"])"#,
+    ] {
+        let warned = warned(when);
+        assert!(warned.len() == 1 && warned[0].contains("`context.taint` never has `untrusted`"), "{warned:?}");
+        assert!(warned[0].ends_with("did you mean `untrusted_content`?"), "{warned:?}");
+    }
+    assert!(warned(r#"context.taint.containsAny(["secret_seen", "untrusted_content"])"#).is_empty());
+}
+
+#[test]
 fn an_argument_that_is_only_looked_for_or_clamped_and_that_no_tool_has_is_a_warning() {
     let warned = |annotation: &str, when: &str| -> Vec<String> {
         let text = format!(
