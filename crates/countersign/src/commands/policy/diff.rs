@@ -21,7 +21,9 @@ use crate::policies::Folder;
 /// With --data the calls of a record are asked instead of cases, as by `policy simulate`: what changes is shown by
 /// tool and agent.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 all answers are the same, 2 some differ, 3 something cannot be read")]
+#[command(
+    after_help = "Exit codes: 0 all answers are the same, 2 some differ, 3 something cannot be read, or no call could be asked"
+)]
 pub struct Diff {
     /// The policies that hold
     #[arg(value_name = "A")]
@@ -112,7 +114,7 @@ fn recorded(record: &Record, (mut old, mut new): (Worker, Worker), output: Outpu
         }
         print(&format!("{affected} of {} calls are answered differently\n{}", counts.calls, counts.unknown()))?;
     }
-    Ok(if changes.is_empty() { Exit::Done } else { Exit::Denied })
+    Ok(counts.exit(changes.is_empty()))
 }
 
 /// What a set says of a call, and by which policies.

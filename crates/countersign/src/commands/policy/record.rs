@@ -12,6 +12,7 @@ use countersign_policy::{PolicySet, Request};
 use serde_json::{Map, Value, json};
 
 use crate::config::PolicyDefault;
+use crate::exit::Exit;
 use crate::node::explain;
 use crate::tlog::Recorded;
 use crate::vault;
@@ -103,6 +104,17 @@ impl Counts {
             members.insert("unknown".to_owned(), json!({ "arguments": self.arguments, "session": self.session }));
         }
         answer
+    }
+
+    /// What the exit code says, where what could be asked is answered as it was or not. Where
+    /// there were calls, and none of them could be asked, nothing was learnt.
+    pub const fn exit(&self, is_same: bool) -> Exit {
+        let is_blind = self.calls > 0 && self.calls == self.arguments + self.session;
+        match (is_blind, is_same) {
+            (true, _) => Exit::Invalid,
+            (false, true) => Exit::Done,
+            (false, false) => Exit::Denied,
+        }
     }
 
     /// What could not be asked again, and why, a line each.

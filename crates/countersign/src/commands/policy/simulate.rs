@@ -18,7 +18,9 @@ use crate::policies::Folder;
 /// The record is read from a data directory, also beside a running server. A call of a tool whose arguments policies
 /// can read is asked again only where its arguments were captured (`capture.arguments`).
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 none would, 2 some would, 3 something cannot be read")]
+#[command(
+    after_help = "Exit codes: 0 none would, 2 some would, 3 something cannot be read, or no call could be asked again"
+)]
 pub struct Simulate {
     /// The policies that shall hold
     #[arg(value_name = "DIR", default_value = "policies")]
@@ -67,7 +69,7 @@ impl Simulate {
             let would = format!("{} of {} decisions would be others\n", changes.len(), counts.calls);
             print(&(would + &counts.unknown()))?;
         }
-        Ok(if changes.is_empty() { Exit::Done } else { Exit::Denied })
+        Ok(counts.exit(changes.is_empty()))
     }
 }
 
