@@ -26,7 +26,7 @@ const MORE: &[Field] = &[
     ("server", "/server_id"),
     ("delegation", "/delegation_id"),
     ("ceiling", "/scope_ceiling"),
-    ("took in", "/taint"),
+    ("taint", "/taint"),
     ("last activity", "/last_activity_at"),
     ("expires", "/expires_at"),
     ("closed", "/closed_at"),
