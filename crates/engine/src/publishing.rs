@@ -23,6 +23,7 @@ use crate::policies::{InForce, Own};
 use crate::published::{TEXTS, read};
 use crate::recording::Recording;
 use crate::versions::{PolicyVersion, PublishedSet, kept, key};
+use crate::workshop::Workpiece;
 
 /// How many characters of a note are kept.
 const LONGEST_NOTE: usize = 500;
@@ -59,6 +60,9 @@ impl Checked {
     /// Checks `texts` as a whole and runs their cases. The error is everything that is wrong, by file.
     /// Takes as long as reading the texts takes: call it where blocking is allowed, in their turn.
     pub fn read(texts: &Texts, fallback: Fallback) -> Result<Self, Vec<Fault>> {
+        if texts.policies.is_empty() {
+            return Err(vec![nothing()]);
+        }
         let rego: Vec<Fault> = texts.policies.keys().filter(|file| is_rego(file)).map(|file| unwanted(file)).collect();
         if !rego.is_empty() {
             return Err(rego);
@@ -100,6 +104,13 @@ fn is_rego(file: &str) -> bool {
     Path::new(file).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("rego"))
 }
 
+/// Published, it would refuse or allow every call, as the default says.
+fn nothing() -> Fault {
+    let message = "there are no policies".to_owned();
+    let help = Some("name at least one; DELETE takes an organisation's policies away".to_owned());
+    Fault { severity: Severity::Error, file: "the policies".to_owned(), line: 1, column: 1, message, help }
+}
+
 /// Rego takes as much memory as its author wants, and organisations share a process.
 fn unwanted(file: &str) -> Fault {
     let message = "Rego is not published".to_owned();
@@ -108,6 +119,15 @@ fn unwanted(file: &str) -> Fault {
 }
 
 impl Engine {
+    /// Takes up a set of policies of the caller's organisation, which only an administrator may.
+    /// Ask before reading it.
+    pub fn take_up_policies(&self, caller: &Caller) -> Result<Workpiece, Error> {
+        caller.needs(Right::Administer)?;
+        self.workshop.take_up(&caller.org).ok_or(Error::TooMany(
+            "policies of the organisation are being checked or compared; try again when that has ended",
+        ))
+    }
+
     /// Puts `checked` in force for the caller's organisation, or takes its policies away, as its next
     /// version. When this returns, no call is judged by what held before.
     pub async fn publish_policies(
@@ -122,6 +142,10 @@ impl Engine {
             let text =
                 format!("the last version is {last}, not {seen}; look at it, and publish with `if_version` {last}");
             return Err(Error::Conflict(text));
+        }
+        let is_there = versions.first().is_some_and(|version| version.value.set.is_some());
+        if checked.is_none() && about.rolled_back_from.is_none() && !is_there {
+            return Err(Error::Conflict("the organisation has no policies of its own to take away".to_owned()));
         }
         let number = last + 1;
         let version = PolicyVersion {

@@ -8,13 +8,8 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use countersign_core::id::OrgId;
-use countersign_core::role::Right;
 use dashmap::DashSet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::caller::Caller;
-use crate::engine::Engine;
-use crate::error::Error;
 
 #[derive(Debug)]
 pub(crate) struct Workshop {
@@ -57,15 +52,9 @@ impl Workpiece {
     }
 }
 
-impl Engine {
-    /// Takes up a set of policies of the caller's organisation, which only an administrator may.
-    /// Ask before reading it.
-    pub fn take_up_policies(&self, caller: &Caller) -> Result<Workpiece, Error> {
-        caller.needs(Right::Administer)?;
-        if !self.workshop.busy.insert(caller.org.clone()) {
-            let text = "policies of the organisation are being checked or compared; try again when that has ended";
-            return Err(Error::TooMany(text));
-        }
-        Ok(Workpiece { workshop: Arc::clone(&self.workshop), org: caller.org.clone() })
+impl Workshop {
+    /// Takes up a set of `org`, if it has none in hand.
+    pub(crate) fn take_up(self: &Arc<Self>, org: &OrgId) -> Option<Workpiece> {
+        self.busy.insert(org.clone()).then(|| Workpiece { workshop: Arc::clone(self), org: org.clone() })
     }
 }

@@ -236,12 +236,26 @@ async fn a_body_is_not_read_for_who_may_not_publish() {
     let bank = Bank::new().await;
     let unread = bank.server.ask("POST", "/api/v1/policies").by(&bank.org().agent).body("not JSON").send().await;
     unread.refusal(403, "role_insufficient");
-    let large = format!("{{\"policies\":[],\"note\":\"{}\"}}", "x".repeat(2 << 20));
+    let large = with(closed(), &json!({ "note": "x".repeat(2 << 20) })).to_string();
     let taken = bank.server.ask("POST", "/api/v1/policies").by(&bank.org().admin).body(large).send().await.json(201);
     assert_eq!(taken["note"].as_str().unwrap().len(), 500);
     let too_large = format!("{{\"policies\":[],\"note\":\"{}\"}}", "x".repeat(20 << 20));
     let refused = bank.server.ask("POST", "/api/v1/policies").by(&bank.org().admin).body(too_large).send().await;
     refused.refusal(413, "payload_too_large");
+}
+
+#[tokio::test]
+async fn what_has_no_policies_is_not_published_and_what_is_not_there_not_taken_away() {
+    let bank = Bank::new().await;
+    for nothing in [json!({ "policies": [] }), json!({ "policies": [], "default": "allow" })] {
+        let refused = bank.server.post("/api/v1/policies", &bank.org().admin, nothing).await.json(400);
+        assert_eq!(refused["faults"][0]["message"], "there are no policies", "{refused}");
+    }
+    bank.server.delete("/api/v1/policies", &bank.org().admin).await.refusal(409, "conflict");
+    bank.publish(limit("500")).await;
+    bank.server.delete("/api/v1/policies", &bank.org().admin).await.json(201);
+    bank.server.delete("/api/v1/policies", &bank.org().admin).await.refusal(409, "conflict");
+    assert_eq!(bank.get("/api/v1/policies/versions").await["versions"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
