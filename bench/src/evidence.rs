@@ -121,6 +121,7 @@ fn draft(number: u32, chain: ChainId) -> anyhow::Result<Draft> {
         review: None,
         risk: None,
         session: Some(session.into()),
+        trust: None,
         verdict: "allow",
     };
     let org = OrgId::parse("org_00112233445566778899aabbccddeeff")?;

@@ -53,6 +53,9 @@ pub struct Agent {
     /// What it may spend in a day.
     #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
     pub budget: Budget,
+    /// How far it is trusted, 0 to 1000, as an administrator says. `None` where nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<u16>,
     /// What its registrant noted, as JSON text.
     pub metadata: String,
     /// When it was registered.

@@ -46,7 +46,12 @@ pub struct Rights {
     pub calls_per_day: Option<Option<u64>>,
     /// How many tokens it may use in a day; inside, `None` is without limit.
     pub tokens_per_day: Option<Option<u64>>,
+    /// How far it is trusted, 0 to 1000; inside, `None` is that nobody says.
+    pub trust: Option<Option<u16>>,
 }
+
+/// Trust that is complete.
+const MOST_TRUST: u16 = 1_000;
 
 /// The first bytes of every Ed25519 key as SPKI (RFC 8410, section 4).
 const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -96,6 +101,7 @@ impl Engine {
             capabilities: new.capabilities,
             blocked: new.blocked,
             budget: new.budget,
+            trust: None,
             metadata: new.metadata,
             created_at: self.now(),
         };
@@ -150,7 +156,11 @@ impl Engine {
         after.blocked = rights.blocked.unwrap_or(after.blocked);
         after.budget.calls_per_day = rights.calls_per_day.unwrap_or(after.budget.calls_per_day);
         after.budget.tokens_per_day = rights.tokens_per_day.unwrap_or(after.budget.tokens_per_day);
+        after.trust = rights.trust.unwrap_or(after.trust);
         check_rights(&after.capabilities, &after.blocked)?;
+        if after.trust.is_some_and(|trust| trust > MOST_TRUST) {
+            return Err(Error::Invalid(format!("`trust` must be 0 to {MOST_TRUST}")));
+        }
         let mut changes = Changes::default();
         changes.replace(&before, after.clone())?;
         self.tighten(caller, ("update", "agent", id), changes).await?;

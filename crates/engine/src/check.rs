@@ -236,6 +236,7 @@ impl Engine {
             review: reviewed.map(|asked| asked.opinion.event()),
             risk: spotted.as_ref().map(Spotted::event),
             session: ask.session.map(Into::into),
+            trust: gathered.agent.value.trust,
             verdict: decision.verdict.as_str(),
         };
         let draft = draft_at(now, gathered.chain.clone(), &caller.org, &event)?;

@@ -17,9 +17,6 @@ use crate::judged::Rulings;
 use crate::policies::InForce;
 use crate::recording::Recording;
 
-/// How far an agent is trusted, until something measures it.
-pub(crate) const UNMEASURED_TRUST: u16 = 0;
-
 impl Engine {
     /// The operator's policies in force.
     pub fn policies(&self) -> Option<Arc<InForce>> {
@@ -81,7 +78,7 @@ impl Engine {
             arguments: &arguments,
             session: of_session(facts.session, facts.tally),
             delegation_depth: u32::try_from(facts.delegation.len()).unwrap_or(u32::MAX),
-            trust: UNMEASURED_TRUST,
+            trust: facts.agent.trust.unwrap_or(0),
             suspicion: raised,
             now: facts.now,
             taint: &taint,

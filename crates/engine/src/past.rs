@@ -67,6 +67,7 @@ pub struct PastCall {
     tally: Tally,
     suspicion: Option<Suspicion>,
     delegation_depth: u32,
+    trust: u16,
     taint: Vec<String>,
 }
 
@@ -89,7 +90,7 @@ impl PastCall {
             arguments: self.arguments.as_ref().unwrap_or(none),
             session: self.session.as_ref().map(|(id, mode)| SessionFacts { id, mode: *mode, tally: self.tally }),
             delegation_depth: self.delegation_depth,
-            trust: crate::judging::UNMEASURED_TRUST,
+            trust: self.trust,
             suspicion: self.suspicion,
             now: self.time,
             taint: &self.taint,
@@ -184,6 +185,7 @@ impl Past<'_> {
             delegation_depth: facts
                 .and_then(|session| session.delegation.as_ref())
                 .map_or(0, |id| self.depth(id.as_str())),
+            trust: said.trust.unwrap_or(0),
             taint: held.iter().map(|label| (*label).to_owned()).collect(),
             org,
         }))

@@ -102,7 +102,7 @@ impl Engine {
                 mutating: tally.write,
                 ..Cumulative::default()
             }),
-            trust: None,
+            trust: facts.agent.trust,
             tool_is_new: Some(known.tool_is_new),
             resource_is_new: known.resource_is_new,
             hour_permille: known.hour_permille,

@@ -78,6 +78,9 @@ pub struct Decision<'a> {
     /// The session, as the caller named it.
     #[serde(skip_serializing_if = "Option::is_none", borrow)]
     pub session: Option<Cow<'a, str>>,
+    /// How far the agent was trusted, 0 to 1000; absent where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<u16>,
     /// `allow`, `deny` or `elevate`.
     pub verdict: &'a str,
 }

@@ -109,6 +109,7 @@ impl World {
                 capabilities: everything(),
                 blocked: Vec::new(),
                 budget: Budget::default(),
+                trust: None,
                 metadata: "{}".to_owned(),
                 created_at: clock("00:00:00"),
             },

@@ -18,6 +18,7 @@ const COLUMNS: &[Field] = &[
     ("blocked", "/blocked"),
     ("calls per day", "/budget/calls_per_day"),
     ("tokens per day", "/budget/tokens_per_day"),
+    ("trust", "/trust"),
     ("created", "/created_at"),
 ];
 
@@ -93,6 +94,9 @@ pub enum Agent {
         /// How many tokens its models may use in a day from now on: a number, or `unlimited`
         #[arg(long, value_name = "N")]
         tokens_per_day: Option<Limit>,
+        /// How far it is trusted from now on, 0 to 1000
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
+        trust: Option<u16>,
     },
     /// Show what an agent may spend today, and what it has spent
     Budget {
@@ -143,11 +147,14 @@ impl Agent {
                 let answer = client.post("/api/v1/agents", &new)?;
                 output.one(answer.get("agent").unwrap_or(&answer), COLUMNS)?;
             }
-            Self::Update { id, capabilities, blocked, calls_per_day, tokens_per_day } => {
+            Self::Update { id, capabilities, blocked, calls_per_day, tokens_per_day, trust } => {
                 let limits = [("calls_per_day", calls_per_day), ("tokens_per_day", tokens_per_day)];
                 let named = limits.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), json!(limit?.0))));
                 let budget: Map<String, Value> = named.collect();
-                let rights = json!({ "capabilities": capabilities, "blocked": blocked, "budget": budget });
+                let mut rights = json!({ "capabilities": capabilities, "blocked": blocked, "budget": budget });
+                if let (Some(trust), Some(rights)) = (trust, rights.as_object_mut()) {
+                    rights.insert("trust".to_owned(), trust.into());
+                }
                 output.one(&client.put(&format!("/api/v1/agents/{id}/capabilities"), &rights)?, COLUMNS)?;
             }
             Self::Budget { id } => output.one(&client.get(&format!("/api/v1/agents/{id}/budget"), &[])?, SPENT)?,

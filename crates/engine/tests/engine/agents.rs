@@ -1,7 +1,9 @@
 //! Agents: a name, a key where they have one, and what they may do.
 
+use std::sync::Arc;
+
 use countersign_core::id::AgentId;
-use countersign_engine::{NewAgent, Rights};
+use countersign_engine::{Fallback, InForce, NewAgent, PolicySet, Rights, Source, Tools};
 
 use crate::world::{World, ask, lending, new_agent, patterns, refusal, word};
 
@@ -143,4 +145,32 @@ async fn only_an_administrator_changes_what_an_agent_of_its_own_organisation_may
     for (caller, code) in [(&own, "role_insufficient"), (&developer, "role_insufficient"), (&other, "not_found")] {
         assert_eq!(refusal(world.engine.change_rights(caller, agent.as_str(), Rights::default()).await), code);
     }
+}
+
+#[tokio::test]
+async fn trust_is_what_an_administrator_says_and_policies_and_risk_hear_it() {
+    let world = World::new().await;
+    let agent = world.agent("worker", &["*"]).await;
+    let text =
+        "@id(\"trusted\") forbid (principal, action in Action::\"mutating\", resource) when { context.trust < 500 };";
+    let set = PolicySet::load(&[Source { file: "trust.cedar", text }], Tools::default()).unwrap();
+    let policies = InForce::new(Arc::new(set), Fallback::Allow, 0).unwrap();
+    world.engine.put_policies(Some(Arc::new(policies))).await.unwrap();
+    let reasons = |world: &World| world.last().event["risk"]["scored"]["reasons"].to_string();
+    assert_eq!(world.bare_verdict(&agent, "create_mail").await, "policy_forbids");
+    assert!(world.last().event.get("trust").is_none() && reasons(&world).contains("trust_unknown"));
+
+    let trusted = |trust: u16| Rights { trust: Some(Some(trust)), ..Rights::default() };
+    world.engine.change_rights(&world.org.admin, agent.as_str(), trusted(700)).await.unwrap();
+    assert_eq!(world.bare_verdict(&agent, "create_mail").await, "allow");
+    assert_eq!(world.last().event["trust"], 700);
+    assert!(reasons(&world).contains("trust_low"), "{}", reasons(&world));
+    world.engine.change_rights(&world.org.admin, agent.as_str(), trusted(1_000)).await.unwrap();
+    world.bare_verdict(&agent, "create_mail").await;
+    assert!(!reasons(&world).contains("trust"), "{}", reasons(&world));
+    let own = world.key_of(&agent).await;
+    let raised = world.engine.change_rights(&own, agent.as_str(), trusted(1_000)).await;
+    assert_eq!(refusal(raised), "role_insufficient");
+    let more = world.engine.change_rights(&world.org.admin, agent.as_str(), trusted(1_001)).await;
+    assert_eq!(refusal(more), "invalid");
 }

@@ -72,6 +72,7 @@ pub fn decision<'a>(text: &'a str, verdict: &'a str, judged: Effect) -> Decision
             }),
         }),
         session: Some(text.into()),
+        trust: Some(700),
         verdict,
     }
 }
@@ -128,6 +129,7 @@ pub fn every_kind(chain: &ChainId, text: &str) -> Vec<Sample> {
         review: None,
         risk: None,
         session: None,
+        trust: None,
         verdict: "allow",
         ..decision.clone()
     };

@@ -99,9 +99,9 @@ pub(crate) async fn change_rights(
     Path(id): Path<String>,
     Body(rights): Body<AgentRights>,
 ) -> Answer {
-    let AgentRights { capabilities, blocked, budget } = rights;
+    let AgentRights { capabilities, blocked, budget, trust } = rights;
     let BudgetChange { calls_per_day, tokens_per_day } = budget;
-    let rights = Rights { capabilities, blocked, calls_per_day, tokens_per_day };
+    let rights = Rights { capabilities, blocked, calls_per_day, tokens_per_day, trust };
     ok(&Agent::from(&surface.engine.change_rights(&caller, &id, rights).await?))
 }
 

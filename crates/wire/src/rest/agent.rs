@@ -85,6 +85,10 @@ pub struct AgentRights {
     #[serde(default, deserialize_with = "null_as_default")]
     #[schema(value_type = Option<BudgetChange>)]
     pub budget: BudgetChange,
+    /// How far it is trusted from now on, 0 to 1000. `null`: nobody says.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u16>)]
+    pub trust: Option<Option<u16>>,
 }
 
 /// What an agent may spend in a day of UTC. What is left out is without limit.
@@ -181,6 +185,10 @@ pub struct Agent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub budget: Option<Budget>,
+    /// How far it is trusted, 0 to 1000; absent where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub trust: Option<u16>,
     /// What its registrant noted.
     pub metadata: JsonObject,
     /// When it was registered.
@@ -199,6 +207,7 @@ impl From<&countersign_core::agent::Agent> for Agent {
             capabilities: texts(&agent.capabilities),
             blocked: texts(&agent.blocked),
             budget: (!agent.budget.is_unlimited()).then(|| agent.budget.into()),
+            trust: agent.trust,
             metadata: JsonObject::from_stored(&agent.metadata),
             created_at: agent.created_at.into(),
         }
@@ -252,6 +261,7 @@ mod tests {
             capabilities: vec![Pattern::new("files:*"), Pattern::new("read_file")],
             blocked: Vec::new(),
             budget: countersign_core::budget::Budget::default(),
+            trust: None,
             metadata: metadata.into(),
             created_at: Timestamp::from_millis(0),
         }
@@ -281,11 +291,13 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_is_there_where_there_is_one() {
+    fn a_budget_and_trust_are_there_where_there_are_any() {
         let mut agent = agent(r#"{"team":"billing"}"#);
         agent.budget.tokens_per_day = Some(1_000);
+        agent.trust = Some(0);
         let mut expected = spelled();
         expected["budget"] = json!({"tokens_per_day": 1_000});
+        expected["trust"] = json!(0);
         golden::check(&Agent::from(&agent), &expected);
         let resets_at = Timestamp::from_millis(0).into();
         let spent = Spent {
