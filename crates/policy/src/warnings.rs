@@ -45,7 +45,7 @@ pub(crate) fn never_equal(policy: &cedar_policy::Policy, text: &str) -> Vec<(usi
         return Vec::new();
     }
     let (json, mut odd) = (policy.to_json().unwrap_or_default(), Vec::new());
-    compare(json.get("conditions").unwrap_or(&Value::Null), &mut odd);
+    each(json.get("conditions").unwrap_or(&Value::Null), &mut |expression| compare(expression, &mut odd));
     let place = |literal: &str| bodies.iter().find_map(|(at, body)| body.find(literal).map(|found| at + found));
     let said = |(what, expected, literal): (String, &str, String)| {
         (place(&literal).unwrap_or(0), format!("`{what}` is never `{literal}`: it is of the type `{expected}`"))
@@ -53,13 +53,21 @@ pub(crate) fn never_equal(policy: &cedar_policy::Policy, text: &str) -> Vec<(usi
     odd.into_iter().map(said).collect()
 }
 
-/// Looks for `==`, and for what is in it: what is compared, of which type that is, and with which entity.
+/// Hands an expression to `visit`, and everything in it.
+fn each(expression: &Value, visit: &mut dyn FnMut(&Value)) {
+    match expression {
+        Value::Object(members) => {
+            visit(expression);
+            members.values().for_each(|child| each(child, visit));
+        }
+        Value::Array(items) => items.iter().for_each(|child| each(child, visit)),
+        _ => {}
+    }
+}
+
+/// What an `==` compares, of which type that is, and with which entity, where it can never be.
 fn compare(expression: &Value, odd: &mut Vec<(String, &'static str, String)>) {
-    let (children, equal): (Vec<&Value>, _) = match expression {
-        Value::Object(members) => (members.values().collect(), members.get("==").or_else(|| members.get("!="))),
-        Value::Array(items) => (items.iter().collect(), None),
-        _ => return,
-    };
+    let equal = expression.get("==").or_else(|| expression.get("!="));
     if let Some((left, right)) = equal.and_then(|sides| Some((sides.get("left")?, sides.get("right")?))) {
         for (one, other) in [(left, right), (right, left)] {
             if let (Some((what, expected)), Some((kind, literal))) = (typed(one), entity(other))
@@ -68,9 +76,6 @@ fn compare(expression: &Value, odd: &mut Vec<(String, &'static str, String)>) {
                 odd.push((what, expected, literal));
             }
         }
-    }
-    for child in children {
-        compare(child, odd);
     }
 }
 
@@ -120,7 +125,8 @@ pub(crate) fn unknown_arguments(
         clamps.flatten().map(|name| (name.clone(), format!("`clamp` names `{name}`"))).collect();
     if policy.text.contains("has") {
         let (json, mut tested) = (parsed.to_json().unwrap_or_default(), Vec::new());
-        looked_for(json.get("conditions").unwrap_or(&Value::Null), &mut tested);
+        let conditions = json.get("conditions").unwrap_or(&Value::Null);
+        each(conditions, &mut |expression| tested.extend(looked_for(expression)));
         named.extend(tested.into_iter().map(|name| (name.clone(), format!("`has {name}` is never true"))));
     }
     let unknown = named.into_iter().filter(|(name, _)| !known.contains(&name.as_str()));
@@ -130,18 +136,10 @@ pub(crate) fn unknown_arguments(
     unknown.map(said).collect()
 }
 
-/// The names of arguments that an expression looks for with `has`.
-fn looked_for(expression: &Value, found: &mut Vec<String>) {
-    let children: Vec<&Value> = match expression {
-        Value::Object(members) => members.values().collect(),
-        Value::Array(items) => items.iter().collect(),
-        _ => return,
-    };
-    let tested = expression.get("has").filter(|has| has.get("left").and_then(path).as_deref() == Some(ARGUMENTS));
-    found.extend(tested.and_then(|has| has.get("attr")?.as_str()).map(str::to_owned));
-    for child in children {
-        looked_for(child, found);
-    }
+/// The name of an argument that an expression looks for with `has`.
+fn looked_for(expression: &Value) -> Option<String> {
+    let tested = expression.get("has").filter(|has| has.get("left").and_then(path).as_deref() == Some(ARGUMENTS))?;
+    tested.get("attr")?.as_str().map(str::to_owned)
 }
 
 /// Labels that `policy` looks for in `context.taint`, and that there are not: what is wrong, and the nearest right name.
@@ -151,7 +149,7 @@ pub(crate) fn unknown_labels(policy: &Policy, parsed: &cedar_policy::Policy) -> 
     }
     let known: Vec<&str> = Label::ALL.iter().map(|label| label.as_str()).collect();
     let (json, mut named) = (parsed.to_json().unwrap_or_default(), Vec::new());
-    labels(json.get("conditions").unwrap_or(&Value::Null), &mut named);
+    each(json.get("conditions").unwrap_or(&Value::Null), &mut |expression| labels(expression, &mut named));
     let unknown = named.into_iter().filter(|name| !known.contains(&name.as_str()));
     let said = |name: String| {
         (format!("for policy `{}`, `context.taint` never has `{name}`", policy.id), did_you_mean(&name, &known))
@@ -161,20 +159,12 @@ pub(crate) fn unknown_labels(policy: &Policy, parsed: &cedar_policy::Policy) -> 
 
 /// The texts that an expression looks for in the labels.
 fn labels(expression: &Value, found: &mut Vec<String>) {
-    let children: Vec<&Value> = match expression {
-        Value::Object(members) => members.values().collect(),
-        Value::Array(items) => items.iter().collect(),
-        _ => return,
-    };
     let asked = ["contains", "containsAny", "containsAll"].iter().filter_map(|how| expression.get(*how));
     for question in asked.filter(|question| question.get("left").and_then(path).as_deref() == Some("context.taint")) {
         let right = question.get("right").unwrap_or(&Value::Null);
-        let one = std::iter::once(right);
-        let each = right.get("Set").and_then(Value::as_array).into_iter().flatten();
-        found.extend(one.chain(each).filter_map(|text| text.get("Value")?.as_str()).map(str::to_owned));
-    }
-    for child in children {
-        labels(child, found);
+        let set = right.get("Set").and_then(Value::as_array).into_iter().flatten();
+        let texts = std::iter::once(right).chain(set);
+        found.extend(texts.filter_map(|text| text.get("Value")?.as_str()).map(str::to_owned));
     }
 }
 
