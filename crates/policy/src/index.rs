@@ -4,7 +4,7 @@
 //! policy is kept under what its head names; a request looks under everything
 //! it is or is in. So what cannot apply is never looked at, however much of it there is.
 
-use std::collections::HashMap;
+use ahash::HashMap;
 
 use cedar_policy::EntityUid;
 use countersign_core::Effect;

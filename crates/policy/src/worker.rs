@@ -8,7 +8,7 @@
 //! the request only what is read becomes Cedar's values, and entities are made
 //! once for each agent and tool.
 
-use std::collections::HashMap;
+use ahash::HashMap;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ impl PolicySet {
             set: Arc::clone(self),
             policies,
             types,
-            candidates: HashMap::new(),
+            candidates: HashMap::default(),
             related,
             #[cfg(feature = "rego")]
             rego: crate::rego::Judge::new(&self.rego)?,
