@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::spot::Heed;
 
-/// How many bytes are looked at on the thread that asks: about a millisecond's work.
+/// How many bytes are looked at on the thread that asks: well below a millisecond's work.
 const ASIDE: usize = 16 * 1024;
 
 /// What an operator says of where content comes from.
