@@ -64,16 +64,20 @@ impl Dues {
     /// payers may not make any more.
     pub(crate) fn pay(&mut self, accounts: &Accounts, spending: &Spending) -> bool {
         let Spending { payers, calls, tokens, at } = spending;
-        let paid = &self.0;
-        let of = |agent| paid.get(agent).copied().unwrap_or_else(|| accounts.of(agent)).at(*at);
-        if *calls > 0 && payers.iter().any(|payer| payer.budget.overdrawn(of(&payer.agent), *at).is_some()) {
+        let may_pay = |payer: &Payer| payer.budget.overdrawn(self.of(accounts, &payer.agent), *at).is_none();
+        if *calls > 0 && !payers.iter().all(may_pay) {
             return false;
         }
         for Payer { agent, .. } in payers {
-            let account = self.0.get(agent).copied().unwrap_or_else(|| accounts.of(agent)).at(*at);
-            self.0.insert(agent.clone(), account.spend(*calls, *tokens));
+            let account = self.of(accounts, agent).at(*at).spend(*calls, *tokens);
+            self.0.insert(agent.clone(), account);
         }
         true
+    }
+
+    /// What `agent` has spent once the batch is through.
+    fn of(&self, accounts: &Accounts, agent: &AgentId) -> Account {
+        self.0.get(agent).copied().unwrap_or_else(|| accounts.of(agent))
     }
 
     /// The documents to write with the batch.

@@ -54,7 +54,8 @@ impl Engine {
     }
 
     /// Records how many tokens an agent's models used, as its caller reports it, and counts
-    /// them: for the agent, and for those who lent to it what the session rests on.
+    /// them: for the agent, and for those who lent to it what the session rests on. What an
+    /// agent says of itself counts for itself alone: it could use up what is another's.
     pub async fn report_tokens(
         &self,
         caller: &Caller,
@@ -76,7 +77,8 @@ impl Engine {
             tokens,
         };
         let lent = self.lent_to(caller, &agent.value, session);
-        let everybody = std::iter::once(&agent.value).chain(lent.lenders());
+        let others = lent.lenders().filter(|_| caller.proof.is_none());
+        let everybody = std::iter::once(&agent.value).chain(others);
         let payers = everybody.map(|agent| Payer { agent: agent.id.clone(), budget: agent.budget }).collect();
         let spending = Spending { payers, calls: 0, tokens, at: self.now() };
         let chain = || self.chain_for_report(caller, &agent, session);

@@ -132,6 +132,32 @@ async fn who_has_nothing_left_has_nobody_go_on_in_its_place() {
 }
 
 #[tokio::test]
+async fn who_borrows_cannot_use_up_the_tokens_of_who_lends_by_saying_so() {
+    let world = World::new().await;
+    let (lender, borrower) = (agent(&world, "lender", tokens(10)).await, world.agent("borrower", &[]).await);
+    let delegation = world.lend(lending(&lender, &borrower)).await.unwrap();
+    let started = world.engine.start_delegated_session(&world.org.runtime, delegation.id.as_str()).await;
+    let session = started.unwrap().session;
+    let own = world.key_of(&borrower).await;
+    world.engine.report_tokens(&own, borrower.as_str(), Some(session.id.as_str()), 1_000).await.unwrap();
+    assert_eq!((spent(&world, &lender), spent(&world, &borrower)), ((0, 0), (0, 1_000)));
+    assert_eq!(world.bare_verdict(&lender, "get_mail").await, "allow");
+}
+
+#[tokio::test]
+async fn what_the_disk_does_not_take_is_not_spent() {
+    let world = World::new().await;
+    let worker = agent(&world, "worker", calls(1)).await;
+    world.tap.fail(true);
+    let asked = world.engine.check(&world.org.runtime, crate::world::ask(&worker, "get_mail")).await;
+    assert_eq!(refusal(asked), "ledger_unavailable");
+    world.tap.fail(false);
+    assert_eq!(spent(&world, &worker), (0, 0));
+    assert_eq!(world.bare_verdict(&worker, "get_mail").await, "allow");
+    assert_eq!(world.bare_verdict(&worker, "get_mail").await, "call_budget_spent");
+}
+
+#[tokio::test]
 async fn tokens_count_as_they_are_reported() {
     for ending in ENDINGS {
         let world = World::new().await;
