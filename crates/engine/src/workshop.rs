@@ -58,3 +58,23 @@ impl Workshop {
         self.busy.insert(org.clone()).then(|| Workpiece { workshop: Arc::clone(self), org: org.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_all_organisations_one_is_checked_at_a_time() {
+        let workshop = Arc::new(Workshop::default());
+        let take_up = |id: &str| workshop.take_up(&OrgId::parse(id).unwrap());
+        let (first, second) = (take_up("one").unwrap(), take_up("two").unwrap());
+        assert!(take_up("one").is_none());
+        let first = first.turn().await;
+        let mut waiting = std::pin::pin!(second.turn());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        drop(first);
+        assert!(waiting.as_mut().poll(&mut context).is_ready());
+        assert!(take_up("one").is_some());
+    }
+}

@@ -334,6 +334,29 @@ async fn what_is_taken_in_while_a_call_is_decided_counts_for_the_call() {
 }
 
 #[tokio::test]
+async fn what_a_lender_takes_in_while_a_borrowers_call_is_decided_counts_for_the_call() {
+    let world = heeding(Heed::Enforce).await;
+    let (lender, borrower) = (world.agent("lender", &["*"]).await, world.agent("borrower", &[]).await);
+    let delegation = world.lend(lending(&lender, &borrower)).await.unwrap();
+    let started = world.engine.start_delegated_session(&world.org.runtime, delegation.id.as_str()).await;
+    let session = started.unwrap().session;
+    world.engine.put_policies(Some(wary())).await.unwrap();
+    world.hold(&lender).await;
+    let (engine, runtime, id) = (Arc::clone(&world.engine), world.org.runtime.clone(), lender.clone());
+    let taking = world
+        .started(async move {
+            let input = json!({ "text": ORDER }).to_string();
+            let asked = Ask { input: Some(&input), arguments: arguments(&input), ..ask(&id, "notes/get") };
+            engine.check(&runtime, asked).await.is_ok()
+        })
+        .await;
+    let asking = world.asking(&world.org.runtime, &borrower, Some(session.id.as_str()), "notes/get").await;
+    world.tap.release();
+    assert!(taking.await.unwrap());
+    assert_eq!(word(&asking.await.unwrap().unwrap()), "policy_forbids");
+}
+
+#[tokio::test]
 async fn of_who_asks_too_often_nothing_is_looked_at() {
     let settings = Settings { agent_per_minute: 2, tool_per_minute: 0, ..Settings::default() };
     let world = World::made(Choice { content: Some(Heed::Enforce), settings, ..Choice::default() }).await;
